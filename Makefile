@@ -1,0 +1,42 @@
+# `make book` and `make test` set everything up themselves. Everything else is listed by `make help`.
+PYTHON ?= python3
+BIN := .venv/bin
+NOTEBOOKS = $(wildcard book/*.ipynb)
+
+.PHONY: help env book test check format run matrix lock clean
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+env: .venv/ready ## create .venv and install the lock into it
+
+.venv/ready: requirements.lock pyproject.toml tools/env.py
+	$(PYTHON) tools/env.py
+	@touch $@
+
+book: env        ## render the book to _build/html/index.html, warnings are errors
+	$(BIN)/jupyter-book build . -W --keep-going -n -q
+
+check: env       ## lint and check the format of modules and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: env      ## format modules and notebooks
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format .
+
+test: check book ## check everything: ruff, pytest, the built site, every notebook
+	$(BIN)/python -m pytest
+	$(BIN)/python tools/notebooks.py check
+
+run: env         ## execute the chapters again, in place (one: make run NOTEBOOKS=book/rnn.ipynb)
+	$(BIN)/python tools/notebooks.py run $(NOTEBOOKS)
+
+matrix: env      ## test the package on other Pythons and NumPys
+	$(BIN)/python tools/matrix.py
+
+lock: env        ## resolve requirements.txt again into requirements.lock
+	$(BIN)/python tools/lock.py
+
+clean:           ## delete what was built, the environment included
+	rm -rf _build .venv *.egg-info

@@ -1,0 +1,95 @@
+"""Make MXNet 1.9.1 importable under today's Python and NumPy.
+
+MXNet 1.9.1 (2022) reads names that NumPy has dropped since. This module adds the missing ones to the
+``numpy`` module, changes none that exists, then imports MXNet and switches it to NumPy semantics.
+"""
+
+import warnings
+
+import numpy
+
+
+def _financial(*args, **kwargs):
+    raise AttributeError("NumPy dropped its financial functions: use the package numpy-financial")
+
+
+ALIASES = {
+    "bool": bool,
+    "float_": numpy.float64,
+    "NAN": numpy.nan,
+    "NaN": numpy.nan,
+    "Inf": numpy.inf,
+    "PINF": numpy.inf,
+    "NINF": -numpy.inf,
+    "PZERO": 0.0,
+    "NZERO": -0.0,
+    "round_": numpy.round,
+    "alltrue": numpy.all,
+    "sometrue": numpy.any,
+    "product": numpy.prod,
+    "cumproduct": numpy.cumprod,
+    "msort": lambda a: numpy.sort(a, axis=0),
+    "in1d": lambda a, b, **kw: numpy.isin(numpy.ravel(a), b, **kw),
+    "row_stack": numpy.vstack,
+    "trapz": getattr(numpy, "trapezoid", None),
+    **dict.fromkeys(("mirr", "npv", "pmt", "ppmt", "pv", "rate"), _financial),
+}
+
+
+def add_missing_names(module):
+    """Add to a NumPy module the names that MXNet 1.9.1 reads and that the module lacks.
+
+    Parameters
+    ----------
+    module : module
+        The ``numpy`` module. A name in its namespace is left as it is.
+
+    Returns
+    -------
+    list of str
+        The names that were added.
+    """
+    missing = [name for name in ALIASES if name not in vars(module)]
+    for name in missing:
+        setattr(module, name, ALIASES[name])
+    return missing
+
+
+def import_mxnet():
+    """Import MXNet and switch it to NumPy shapes and arrays.
+
+    Returns
+    -------
+    module
+        ``mxnet``.
+
+    Raises
+    ------
+    ImportError
+        If MXNet is not installed; the message says how to install it.
+    """
+    add_missing_names(numpy)
+    with warnings.catch_warnings():
+        # Not ours to mend: escape sequences and NumPy calls of 2022, reported at each first import.
+        warnings.simplefilter("ignore")
+        try:
+            import mxnet
+        except ModuleNotFoundError as error:
+            if error.name == "distutils":
+                raise ImportError(
+                    "MXNet 1.9.1 needs distutils, which Python dropped in 3.12. "
+                    "Install it with: pip install setuptools"
+                ) from error
+            if error.name != "mxnet":
+                raise
+            raise ImportError(
+                "d2lutil needs MXNet 1.9.1, which is not installed. In a clone of the book run "
+                "`make env`; elsewhere `pip install --no-deps mxnet==1.9.1` (wheels exist for Linux "
+                "x86-64 and aarch64 and for macOS x86-64; on Windows use WSL, on Apple silicon "
+                "Rosetta or an aarch64 Linux container)."
+            ) from error
+    mxnet.npx.set_np()
+    return mxnet
+
+
+mxnet = import_mxnet()

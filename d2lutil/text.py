@@ -1,0 +1,118 @@
+"""Text as numbers: normalized, numbered by a vocabulary, laid out as streams."""
+
+import re
+from collections import Counter
+
+import numpy
+
+from d2lutil.checks import integer
+from d2lutil.compat import mxnet
+
+__all__ = ["Vocab", "normalize", "streams"]
+
+
+def normalize(text):
+    """Lower the case of a text and turn each run of non-letters into one space.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> normalize("The Time Machine, by H. G. Wells [1898]")
+    'the time machine by h g wells '
+    """
+    return re.sub(r"[\W\d_]+", " ", text).lower()
+
+
+class Vocab:
+    """The characters of a text, numbered: 0 is the unknown token, then by falling frequency.
+
+    Parameters
+    ----------
+    text : str
+        Not empty.
+
+    Attributes
+    ----------
+    tokens : list of str
+        The token of each index.
+
+    Examples
+    --------
+    >>> vocab = Vocab("banana")
+    >>> vocab.encode("bananas")
+    array([3, 1, 2, 1, 2, 1, 0], dtype=int32)
+    >>> vocab.decode([3, 1, 2])
+    'ban'
+    """
+
+    unknown = "<unk>"
+
+    def __init__(self, text):
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"text={text!r}: a vocabulary needs a string of at least one character")
+        by_frequency = sorted(Counter(text).items(), key=lambda item: (-item[1], item[0]))
+        self.tokens = [self.unknown] + [character for character, _ in by_frequency]
+        self._index = {token: i for i, token in enumerate(self.tokens)}
+
+    def __len__(self):
+        return len(self.tokens)
+
+    def encode(self, text):
+        """Return the indices of the characters of a string, int32 ``(len(text),)``."""
+        return numpy.array([self._index.get(character, 0) for character in text], dtype="int32")
+
+    def decode(self, ids):
+        """Return the string of a sequence of indices in ``0 … len(vocab) - 1``."""
+        ids = [int(i) for i in ids]
+        outside = [i for i in ids if not 0 <= i < len(self)]
+        if outside:
+            raise ValueError(f"ids holds {outside[0]}; allowed: 0 to {len(self) - 1}")
+        return "".join(self.tokens[i] for i in ids)
+
+
+def streams(ids, batch_size):
+    """Cut a text into columns of consecutive characters.
+
+    Column b holds the characters b·num_steps … (b+1)·num_steps - 1; what does not fill a column is left
+    out at the end.
+
+    Parameters
+    ----------
+    ids : sequence of int, ``(length,)``
+        At least ``batch_size + 1`` of them.
+    batch_size : int
+        The number of columns, at least 1.
+
+    Returns
+    -------
+    X, Y : int32 arrays ``(num_steps, batch_size)``
+        Inputs and targets: ``Y`` is one character ahead of ``X``.
+
+    Examples
+    --------
+    >>> X, Y = streams([0, 1, 2, 3, 4, 5, 6], batch_size=2)
+    >>> print(X.T, Y.T)
+    [[0 1 2]
+     [3 4 5]] [[1 2 3]
+     [4 5 6]]
+    """
+    ids = numpy.asarray(ids)
+    if ids.ndim != 1 or not numpy.issubdtype(ids.dtype, numpy.integer):
+        raise ValueError(f"ids has shape {ids.shape} and type {ids.dtype}; allowed: integers (length,)")
+    if len(ids) < 2:
+        raise ValueError(f"ids holds {len(ids)} characters; allowed: at least 2")
+    batch_size = integer("batch_size", batch_size, 1, len(ids) - 1)
+    num_steps = (len(ids) - 1) // batch_size
+    used = num_steps * batch_size
+    X, Y = (
+        mxnet.np.array(part.reshape(batch_size, num_steps).T, dtype="int32")
+        for part in (ids[:used], ids[1 : used + 1])
+    )
+    return X, Y

@@ -1,0 +1,185 @@
+"""Truncation schemes: sequences of weights ξ, one a step, and the gate that applies them.
+
+Step t hands the gradient that arrives at h_t back to h_{t-1} multiplied by ξ_t. A scheme is the
+sequence; steps are counted from 0, and ξ_0 gates the state that the sequence starts from.
+"""
+
+import numbers
+
+import numpy
+
+from d2lutil import checks
+
+__all__ = ["carry", "full", "length_dependent", "randomized", "regular", "segments"]
+
+
+def full(num_steps):
+    """Return the scheme of the full sum: ξ = 1 everywhere.
+
+    Parameters
+    ----------
+    num_steps : int
+        At least 1.
+
+    Returns
+    -------
+    float64 ``(num_steps,)``
+
+    Examples
+    --------
+    >>> full(4)
+    array([1., 1., 1., 1.])
+    """
+    return numpy.ones(checks.integer("num_steps", num_steps, 1))
+
+
+def regular(num_steps, tau):
+    """Return the scheme that cuts the sequence into chunks of ``tau`` steps.
+
+    Parameters
+    ----------
+    num_steps, tau : int
+        At least 1.
+
+    Returns
+    -------
+    float64 ``(num_steps,)``
+        0 at t = 0, tau, 2 tau, …; 1 elsewhere.
+
+    Examples
+    --------
+    >>> regular(7, tau=3)
+    array([0., 1., 1., 0., 1., 1., 0.])
+    """
+    xi = full(num_steps)
+    xi[:: checks.integer("tau", tau, 1)] = 0
+    return xi
+
+
+def randomized(num_steps, pi, *, rng, every=1):
+    """Draw a scheme with mean 1: ξ = 0 with probability 1 - pi, else 1/pi.
+
+    Parameters
+    ----------
+    num_steps : int
+        At least 1.
+    pi : float
+        Probability of going on, 0 < pi <= 1.
+    rng : numpy.random.Generator
+        Draws the cuts.
+    every : int
+        A weight is drawn at t = 0, every, 2 every, …; it is 1 elsewhere.
+
+    Returns
+    -------
+    float64 ``(num_steps,)``
+
+    Examples
+    --------
+    >>> randomized(6, 0.5, rng=numpy.random.default_rng(3))
+    array([2., 2., 0., 0., 2., 0.])
+    """
+    xi = full(num_steps)
+    pi = checks.real("pi", pi, "a number with 0 < pi <= 1", lambda value: 0 < value <= 1)
+    drawn = xi[:: checks.integer("every", every, 1)]  # a view
+    drawn[:] = numpy.where(_generator(rng).random(len(drawn)) < pi, 1 / pi, 0)
+    return xi
+
+
+def length_dependent(num_steps, mean_length, alpha, *, rng):
+    """Draw Tallec and Ollivier's scheme: the longer a segment, the less likely its cut.
+
+    A segment that has lasted δ steps is cut with probability
+    c = (α - 1) / ((α - 2) L₀ + δ), else the gradient is multiplied by 1/(1 - c). The mean length of a
+    segment is L₀ and P(length > n) falls like n^-(α - 1).
+
+    Parameters
+    ----------
+    num_steps : int
+        At least 1.
+    mean_length : float
+        L₀ > 1, in steps.
+    alpha : float
+        Tail exponent, above 2 (finite mean); above 3 the length has a finite variance.
+    rng : numpy.random.Generator
+        Draws the cuts.
+
+    Returns
+    -------
+    float64 ``(num_steps,)``
+        ξ_0 = 0: the sequence starts with a new segment.
+
+    References
+    ----------
+    Tallec and Ollivier (2017), arXiv 1705.08209.
+    """
+    num_steps = checks.integer("num_steps", num_steps, 1)
+    mean_length = checks.real("mean_length", mean_length, "a number above 1", lambda v: v > 1)
+    alpha = checks.real("alpha", alpha, "a number above 2", lambda v: v > 2)
+    xi, uniform, length = numpy.zeros(num_steps), _generator(rng).random(num_steps), 1
+    for t in range(1, num_steps):
+        cut = (alpha - 1) / ((alpha - 2) * mean_length + length)
+        length = 1 if uniform[t] < cut else length + 1
+        xi[t] = 0 if length == 1 else 1 / (1 - cut)
+    return xi
+
+
+def segments(xi):
+    """Return the parts of the sequence between which no gradient flows.
+
+    Parameters
+    ----------
+    xi : sequence of float, ``(num_steps,)``
+        Weights >= 0.
+
+    Returns
+    -------
+    list of (int, int)
+        ``(start, stop)``: a new segment at every t > 0 with ξ_t = 0.
+
+    Examples
+    --------
+    >>> segments(regular(7, tau=3))
+    [(0, 3), (3, 6), (6, 7)]
+    """
+    xi = checks.weights(xi)
+    return pieces(xi, xi == 0)
+
+
+def pieces(xi, begins):
+    """Return the ``(start, stop)`` of the parts that begin at t = 0 and wherever ``begins`` holds."""
+    starts = [0, *(int(t) for t in numpy.flatnonzero(begins) if t > 0)]
+    return list(zip(starts, [*starts[1:], len(xi)], strict=True))
+
+
+def carry(h, xi):
+    """Hand a state on: its value as it is, its gradient times ``xi``.
+
+    Parameters
+    ----------
+    h : mxnet.np.ndarray
+        Any shape.
+    xi : float
+        Weight >= 0 of the gradient that returns.
+
+    Returns
+    -------
+    mxnet.np.ndarray
+        ``h`` to the bit: h itself for ξ = 1, ``h.detach()`` for ξ = 0.
+    """
+    if not isinstance(xi, numbers.Real) or isinstance(xi, bool):
+        xi = checks.weights([xi])[0]
+    if not 0 <= xi < numpy.inf:
+        raise ValueError(f"xi={xi}; allowed: a finite number >= 0")
+    if xi == 1:
+        return h
+    stopped = h.detach()
+    if xi == 0:
+        return stopped
+    return stopped - float(xi) * (stopped - h)  # x - ξ·0 is x to the bit, even for x = -0.0
+
+
+def _generator(rng):
+    if not isinstance(rng, numpy.random.Generator):
+        raise TypeError(f"rng={rng!r}; allowed: a numpy.random.Generator, as default_rng(seed) gives")
+    return rng
