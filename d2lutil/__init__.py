@@ -7,12 +7,17 @@ today's NumPy.
 
 from d2lutil.compat import mxnet as _mxnet  # noqa: F401  (first: everything below needs it)
 from d2lutil.corpus import Corpus, load_corpus
+from d2lutil.figures import COLORS, use_style
+from d2lutil.gradient import bptt, clip_gradients, zero_gradients
+from d2lutil.jacobians import influence, jacobians
+from d2lutil.results import glue
 from d2lutil.rnn import RNN
-from d2lutil.text import Vocab, normalize, streams
-from d2lutil.training import bptt, clip_gradients, generate, perplexity, train, zero_gradients
+from d2lutil.text import Vocab, normalize, split_streams, streams
+from d2lutil.training import generate, perplexity, train
 from d2lutil.truncation import carry, full, length_dependent, randomized, regular, segments
 
 __all__ = [
+    "COLORS",
     "RNN",
     "Corpus",
     "Vocab",
@@ -21,6 +26,9 @@ __all__ = [
     "clip_gradients",
     "full",
     "generate",
+    "glue",
+    "influence",
+    "jacobians",
     "length_dependent",
     "load_corpus",
     "normalize",
@@ -28,7 +36,9 @@ __all__ = [
     "randomized",
     "regular",
     "segments",
+    "split_streams",
     "streams",
     "train",
+    "use_style",
     "zero_gradients",
 ]

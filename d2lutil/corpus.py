@@ -142,9 +142,7 @@ def _download(cached):
             URL,
             known_hash=f"sha256:{SHA256}",
             fname=FILE,
-            downloader=pooch.HTTPDownloader(
-                timeout=SECONDS_PER_ANSWER, progressbar=sys.stderr.isatty()
-            ),
+            downloader=pooch.HTTPDownloader(timeout=SECONDS_PER_ANSWER, progressbar=sys.stderr.isatty()),
         )
         try:
             return _checked(Path(fetch(path=cached.parent))), None
@@ -154,7 +152,7 @@ def _download(cached):
             warnings.warn(
                 f"cannot write the cache {cached.parent} ({error}); the download is used unkept",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
             with tempfile.TemporaryDirectory() as folder:
                 return _checked(Path(fetch(path=folder))), None

@@ -60,6 +60,28 @@ class RNN(mxnet.gluon.Block):
         batch_size = checks.integer("batch_size", batch_size, 1)
         return np.zeros((batch_size, self.num_hiddens), dtype=self.W_hh.dtype)
 
+    def load_parameters(self, filename):
+        """Load what ``save_parameters`` saved, in the type it was saved in.
+
+        Gluon's own method fails for a block without children in MXNet 1.9.1: it reads old-style arrays.
+
+        Raises
+        ------
+        ValueError
+            If the file holds other parameters or shapes.
+        """
+        loaded = npx.load(str(filename))
+        names = ("W_xh", "W_hh", "b_h", "W_hq", "b_q")
+        expected = {name: getattr(self, name).shape for name in names}
+        shapes = {name: value.shape for name, value in loaded.items()}
+        if shapes != expected:
+            raise ValueError(f"filename={str(filename)!r} holds {shapes}; allowed: {expected}")
+        for name, value in loaded.items():
+            parameter = getattr(self, name)
+            parameter.cast(value.dtype)
+            parameter.initialize(mxnet.init.Zero(), force_reinit=True)
+            parameter.set_data(value)
+
     def forward(self, X, h, xi=None):
         """Read characters from a state on.
 
@@ -117,17 +139,15 @@ class RNN(mxnet.gluon.Block):
             h = h[0]
         return (H[0] if len(H) == 1 else np.concatenate(H, axis=0)), h
 
+    def parameters(self):
+        """Return W_xh, W_hh, b_h, W_hq, b_q, in this order."""
+        return [self.W_xh, self.W_hh, self.b_h, self.W_hq, self.b_q]
+
     def packed(self):
         """Return W_xh, W_hh and b_h as the one vector that the fused kernel takes."""
         W_xh, W_hh, b_h = self.W_xh.data(), self.W_hh.data(), self.b_h.data()
         parts = [W_xh.T.reshape(-1), W_hh.T.reshape(-1), b_h, np.zeros_like(b_h)]
         return np.concatenate(parts, axis=0)
-
-    def unpacked(self, packed):
-        """Return the parts of such a vector that belong to W_xh, W_hh and b_h, in their shapes."""
-        m, n = self.vocab_size, self.num_hiddens
-        W_xh, W_hh, b_h = packed[: m * n], packed[m * n : (m + n) * n], packed[-2 * n : -n]
-        return W_xh.reshape(n, m).T, W_hh.reshape(n, n).T, b_h
 
     def tokens(self, name, X):
         """Return characters as int32 ``(num_steps, batch_size)``, or say what is wrong with them."""
@@ -143,12 +163,19 @@ class RNN(mxnet.gluon.Block):
             )
         return np.array(X, dtype="int32")
 
+    def pair(self, X, Y):
+        """Return inputs and targets as :meth:`tokens` does, or say that their shapes differ."""
+        X, Y = self.tokens("X", X), self.tokens("Y", Y)
+        if X.shape != Y.shape:
+            raise ValueError(f"Y has shape {Y.shape}; allowed: that of X, {X.shape}")
+        return X, Y
+
     def state(self, h, batch_size):
         """Return a state, or say what is wrong with its shape or type."""
         shape, dtype = (batch_size, self.num_hiddens), numpy.dtype(self.W_hh.dtype)
-        if getattr(h, "shape", None) != shape or h.dtype != dtype:
-            what = f"shape {h.shape} and type {h.dtype}" if hasattr(h, "shape") else repr(h)
-            raise ValueError(
-                f"h has {what}; allowed: {dtype} {shape}, as begin_state(batch_size) gives"
-            )
+        allowed = f"an mxnet.np.ndarray {dtype} {shape}, as begin_state(batch_size) gives"
+        if not isinstance(h, np.ndarray):
+            raise TypeError(f"h={h!r}; allowed: {allowed}")
+        if h.shape != shape or h.dtype != dtype:
+            raise ValueError(f"h has shape {h.shape} and type {h.dtype}; allowed: {allowed}")
         return h

@@ -8,7 +8,7 @@ import numpy
 from d2lutil.checks import integer
 from d2lutil.compat import mxnet
 
-__all__ = ["Vocab", "normalize", "streams"]
+__all__ = ["Vocab", "normalize", "split_streams", "streams"]
 
 
 def normalize(text):
@@ -27,6 +27,8 @@ def normalize(text):
     >>> normalize("The Time Machine, by H. G. Wells [1898]")
     'the time machine by h g wells '
     """
+    if not isinstance(text, str):
+        raise TypeError(f"text={text!r}; allowed: a string")
     return re.sub(r"[\W\d_]+", " ", text).lower()
 
 
@@ -70,11 +72,8 @@ class Vocab:
 
     def decode(self, ids):
         """Return the string of a sequence of indices in ``0 … len(vocab) - 1``."""
-        ids = [int(i) for i in ids]
-        outside = [i for i in ids if not 0 <= i < len(self)]
-        if outside:
-            raise ValueError(f"ids holds {outside[0]}; allowed: 0 to {len(self) - 1}")
-        return "".join(self.tokens[i] for i in ids)
+        ids = ids.asnumpy() if hasattr(ids, "asnumpy") else ids
+        return "".join(self.tokens[integer("ids", i, 0, len(self) - 1)] for i in ids)
 
 
 def streams(ids, batch_size):
@@ -103,7 +102,7 @@ def streams(ids, batch_size):
      [3 4 5]] [[1 2 3]
      [4 5 6]]
     """
-    ids = numpy.asarray(ids)
+    ids = numpy.asarray(ids.asnumpy() if hasattr(ids, "asnumpy") else ids)
     if ids.ndim != 1 or not numpy.issubdtype(ids.dtype, numpy.integer):
         raise ValueError(f"ids has shape {ids.shape} and type {ids.dtype}; allowed: integers (length,)")
     if len(ids) < 2:
@@ -116,3 +115,29 @@ def streams(ids, batch_size):
         for part in (ids[:used], ids[1 : used + 1])
     )
     return X, Y
+
+
+def split_streams(text, batch_size=32, held_out_batch_size=8):
+    """Lay out nine tenths of a text for training and hold out the last tenth.
+
+    Parameters
+    ----------
+    text : str
+        As :func:`normalize` gives; at least some hundred characters.
+    batch_size, held_out_batch_size : int
+        Columns of the two parts.
+
+    Returns
+    -------
+    vocab : Vocab
+        Of the training part alone.
+    train, held_out : (X, Y)
+        As :func:`streams` gives.
+    """
+    split = len(text) * 9 // 10
+    vocab = Vocab(text[:split])
+    return (
+        vocab,
+        streams(vocab.encode(text[:split]), batch_size),
+        streams(vocab.encode(text[split:]), held_out_batch_size),
+    )

@@ -4,11 +4,10 @@ Step t hands the gradient that arrives at h_t back to h_{t-1} multiplied by ξ_t
 sequence; steps are counted from 0, and ξ_0 gates the state that the sequence starts from.
 """
 
-import numbers
-
 import numpy
 
 from d2lutil import checks
+from d2lutil.compat import mxnet
 
 __all__ = ["carry", "full", "length_dependent", "randomized", "regular", "segments"]
 
@@ -167,16 +166,16 @@ def carry(h, xi):
     mxnet.np.ndarray
         ``h`` to the bit: h itself for ξ = 1, ``h.detach()`` for ξ = 0.
     """
-    if not isinstance(xi, numbers.Real) or isinstance(xi, bool):
-        xi = checks.weights([xi])[0]
-    if not 0 <= xi < numpy.inf:
-        raise ValueError(f"xi={xi}; allowed: a finite number >= 0")
+    if not isinstance(h, mxnet.np.ndarray):
+        raise TypeError(f"h={h!r}; allowed: an mxnet.np.ndarray")
+    xi = xi.item() if hasattr(xi, "item") else xi
+    xi = checks.real("xi", xi, "a finite number >= 0", lambda value: value >= 0)
     if xi == 1:
         return h
     stopped = h.detach()
     if xi == 0:
         return stopped
-    return stopped - float(xi) * (stopped - h)  # x - ξ·0 is x to the bit, even for x = -0.0
+    return stopped - xi * (stopped - h)  # x - ξ·0 is x to the bit, even for x = -0.0
 
 
 def _generator(rng):

@@ -1,0 +1,46 @@
+"""The role ``{result}`name``` or ``{result}`chapter:name```: a number that a chapter computed and glued."""
+
+import json
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxRole
+
+PREFIX = "application/papermill.record/text/plain"
+
+
+def read(path):
+    """Return the glued numbers of an executed chapter, by name."""
+    cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return {
+        output["metadata"]["scrapbook"]["name"]: "".join(
+            output["data"][PREFIX]
+        )
+        for output in outputs
+        if PREFIX in output.get("data", {})
+    }
+
+
+class Result(SphinxRole):
+    """Insert the number; one that is not there is a warning, and so an error."""
+
+    def run(self):
+        """Return the number as text."""
+        chapter, _, name = self.text.rpartition(":")
+        chapter = chapter or Path(self.env.docname).name
+        path = Path(self.env.srcdir) / "book" / f"{chapter}.ipynb"
+        self.env.note_dependency(str(path))
+        results = read(path) if path.is_file() else {}
+        if name not in results:
+            message = self.inliner.reporter.warning(
+                f"no result {name!r} in chapter {chapter!r}; it has: {', '.join(results) or 'none'}"
+            )
+            return [], [message]
+        return [nodes.inline(text=results[name], classes=["result"])], []
+
+
+def setup(app):
+    """Register the role."""
+    app.add_role("result", Result())
+    return {"version": "1", "parallel_read_safe": True}

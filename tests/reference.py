@@ -1,0 +1,126 @@
+"""The network by hand: NumPy in float64 under any ξ, and MXNet a step at a time.
+
+The networks, texts and schemes that the tests share are here too.
+"""
+
+import mxnet
+import numpy
+from mxnet import autograd, np, npx
+
+import d2lutil
+
+NAMES = ("W_xh", "W_hh", "b_h", "W_hq", "b_q")
+VOCAB_SIZE, NUM_HIDDENS, NUM_STEPS, BATCH_SIZE = 7, 5, 23, 3
+
+
+def make_net(dtype="float64", seed=1, vocab_size=VOCAB_SIZE, num_hiddens=NUM_HIDDENS):
+    """Return a network with parameters drawn from a seed, the biases too."""
+    mxnet.random.seed(seed)
+    net = d2lutil.RNN(vocab_size, num_hiddens)
+    net.initialize()
+    net.cast(dtype)
+    for b in (net.b_h, net.b_q):
+        b.set_data(np.random.normal(0, 0.3, b.shape).astype(dtype))
+    return net
+
+
+def make_text(num_steps=NUM_STEPS, batch_size=BATCH_SIZE, seed=2):
+    """Return random X and Y, int32 (num_steps, batch_size)."""
+    rng = numpy.random.default_rng(seed)
+    return rng.integers(VOCAB_SIZE, size=(2, num_steps, batch_size)).astype("int32")
+
+
+def make_state(dtype="float64", seed=3):
+    """Return a state that is not zero."""
+    rng = numpy.random.default_rng(seed)
+    return np.array(rng.uniform(-0.9, 0.9, size=(BATCH_SIZE, NUM_HIDDENS)), dtype=dtype)
+
+
+def make_schemes(num_steps=NUM_STEPS):
+    """Return schemes of every kind by name."""
+    rng = numpy.random.default_rng(4)
+    arbitrary = rng.uniform(0, 2, num_steps)
+    arbitrary[5:9], arbitrary[12], arbitrary[-1] = 1, 0, 0
+    return {
+        "full": d2lutil.full(num_steps),
+        "regular": d2lutil.regular(num_steps, 4),
+        "randomized": d2lutil.randomized(num_steps, 0.5, rng=rng),
+        "randomized every 3": d2lutil.randomized(num_steps, 0.5, rng=rng, every=3),
+        "length dependent": d2lutil.length_dependent(num_steps, 5, 4, rng=rng),
+        "arbitrary": arbitrary,
+        "one segment": numpy.where(arbitrary == 0, 0.5, arbitrary),
+        "all cut": numpy.zeros(num_steps),
+    }
+
+
+def values(net):
+    """Return the parameters' values by name, float64."""
+    return {name: getattr(net, name).data().asnumpy().astype("float64") for name in NAMES}
+
+
+def gradients(net):
+    """Return the parameters' gradients by name."""
+    return {name: getattr(net, name).grad().asnumpy() for name in NAMES}
+
+
+def difference(a, b):
+    """Return the largest absolute difference between two dictionaries of arrays."""
+    return max(float(abs(a[name] - b[name]).max()) for name in NAMES)
+
+
+def forward(params, X, h, xi=None, stopped=None):
+    """Return h_{-1}, h_0, … as one array (num_steps + 1, batch_size, num_hiddens).
+
+    With ``stopped``, the states at other parameters, the carried state is
+    stopped_{t-1} + ξ_t (h_{t-1} - stopped_{t-1}): what the gate is to finite differences.
+    """
+    H = [h]
+    for t, x in enumerate(X):
+        if stopped is not None:
+            h = stopped[t] + xi[t] * (h - stopped[t])
+        h = numpy.tanh(params["W_xh"][x] + h @ params["W_hh"] + params["b_h"])
+        H.append(h)
+    return numpy.stack(H)
+
+
+def log_probabilities(params, H):
+    """Return the logarithm of the softmax of H W_hq + b_q."""
+    O = H @ params["W_hq"] + params["b_q"]
+    O = O - O.max(axis=-1, keepdims=True)
+    return O - numpy.log(numpy.exp(O).sum(axis=-1, keepdims=True))
+
+
+def summed_loss(params, H, Y):
+    """Return the cross-entropy summed over steps and streams."""
+    return -numpy.take_along_axis(log_probabilities(params, H), Y[..., None], axis=-1).sum()
+
+
+def backward(params, X, Y, h, xi):
+    """Return the summed loss, the gradients by name, and the gradient of the first state."""
+    H = forward(params, X, h)
+    dO = numpy.exp(log_probabilities(params, H[1:])) - numpy.eye(VOCAB_SIZE)[Y]
+    grads = {name: numpy.zeros_like(value) for name, value in params.items()}
+    dh = numpy.zeros_like(h)
+    for t in reversed(range(len(X))):
+        grads["W_hq"] += H[t + 1].T @ dO[t]
+        grads["b_q"] += dO[t].sum(axis=0)
+        da = (dO[t] @ params["W_hq"].T + dh) * (1 - H[t + 1] ** 2)
+        numpy.add.at(grads["W_xh"], X[t], da)
+        grads["W_hh"] += H[t].T @ da
+        grads["b_h"] += da.sum(axis=0)
+        dh = xi[t] * (da @ params["W_hh"].T)
+    return summed_loss(params, H[1:], Y), grads, dh
+
+
+def step_loop(net, X, Y, h, xi):
+    """Write the gradients by autograd through a loop of single steps; return the summed loss."""
+    loss = 0
+    with autograd.record():
+        for x, y, weight in zip(X, Y, xi, strict=True):
+            X_t = npx.one_hot(np.array(x), VOCAB_SIZE, dtype="float64")
+            carried = np.dot(d2lutil.carry(h, weight), net.W_hh.data())
+            h = np.tanh(np.dot(X_t, net.W_xh.data()) + carried + net.b_h.data())
+            O = np.dot(h, net.W_hq.data()) + net.b_q.data()
+            loss = loss - npx.pick(npx.log_softmax(O), np.array(y)).sum()
+    loss.backward()
+    return float(loss)

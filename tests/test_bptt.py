@@ -1,0 +1,197 @@
+import math
+import subprocess
+import sys
+
+import mxnet
+import numpy
+import pytest
+import reference
+from mxnet import np
+from reference import NUM_HIDDENS, NUM_STEPS
+
+import d2lutil
+
+SCHEMES = reference.make_schemes()
+X, Y = reference.make_text()
+H = reference.make_state().asnumpy()
+MEMORY = """
+import resource
+import numpy
+import d2lutil
+net = d2lutil.RNN(28, 32)
+net.initialize()
+X = numpy.zeros((20_000, 4), dtype="int32")
+for num_steps, tau in [(50, 50), (2_000, 50), (20_000, 50), (20_000, 20_000)]:
+    part = X[:num_steps]
+    d2lutil.bptt(net, part, part, net.begin_state(4), d2lutil.regular(num_steps, tau))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.fixture
+def net():
+    return reference.make_net()
+
+
+@pytest.fixture
+def state():
+    return reference.make_state()
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_bptt_equals_the_gradient_by_hand(name, net, state):
+    loss, h = d2lutil.bptt(net, X, Y, state, SCHEMES[name])
+    params = reference.values(net)
+    loss_reference, grads, _ = reference.backward(params, X, Y, H, SCHEMES[name])
+    assert reference.difference(reference.gradients(net), grads) < 1e-10
+    assert loss == pytest.approx(loss_reference, rel=1e-13)
+    assert abs(h.asnumpy() - reference.forward(params, X, H)[-1]).max() < 1e-13
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_bptt_equals_autograd_through_single_steps(name, net, state):
+    loss, _ = d2lutil.bptt(net, X, Y, state, SCHEMES[name])
+    grads = reference.gradients(net)
+    loss_loop = reference.step_loop(net, X, Y, state, SCHEMES[name])
+    assert reference.difference(reference.gradients(net), grads) < 1e-10
+    assert loss == pytest.approx(loss_loop, rel=1e-13)
+
+
+def central_difference(params, name, index, xi, step=1e-5):
+    """Return the slope of the loss along one entry; the carried state follows it times ξ."""
+    stopped, losses = reference.forward(params, X, H), []
+    for sign in (1, -1):
+        moved = {key: value.copy() for key, value in params.items()}
+        moved[name][index] += sign * step
+        states = reference.forward(moved, X, H, xi, stopped)
+        losses.append(reference.summed_loss(moved, states[1:], Y))
+    return (losses[0] - losses[1]) / (2 * step)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", reference.NAMES)
+def test_bptt_equals_finite_differences(name, scheme, net, state):
+    xi, params = SCHEMES[scheme], reference.values(net)
+    d2lutil.bptt(net, X, Y, state, xi)
+    gradient = reference.gradients(net)[name]
+    for flat in numpy.random.default_rng(5).choice(gradient.size, 4, replace=False):
+        index = numpy.unravel_index(flat, gradient.shape)
+        slope = central_difference(params, name, index, xi)
+        assert gradient[index] == pytest.approx(slope, rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("first", [0, 0.3, 1, 2])
+def test_first_weight_changes_no_gradient_of_a_parameter(first, net, state):
+    grads = []
+    for xi in (d2lutil.full(NUM_STEPS), numpy.array([first, *[1] * (NUM_STEPS - 1)])):
+        d2lutil.zero_gradients(net.collect_params())
+        d2lutil.bptt(net, X, Y, state, xi)
+        grads.append(reference.gradients(net))
+    assert reference.difference(*grads) < 1e-13
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_two_halves_add_up_to_one_pass(name, net, state):
+    cut, xi = 11, SCHEMES[name].copy()
+    xi[cut] = 0
+    loss, h = d2lutil.bptt(net, X, Y, state, xi)
+    grads = reference.gradients(net)
+    d2lutil.zero_gradients(net.collect_params())
+    first, middle = d2lutil.bptt(net, X[:cut], Y[:cut], state, xi[:cut])
+    second, last = d2lutil.bptt(net, X[cut:], Y[cut:], middle, xi[cut:])
+    assert reference.difference(reference.gradients(net), grads) < 1e-12
+    assert first + second == pytest.approx(loss, rel=1e-13)
+    assert abs(last - h).max() < 1e-13
+
+
+@pytest.mark.parametrize("grad_req", ["write", "add"])
+def test_bptt_adds_to_the_gradients(grad_req, net, state):
+    net.collect_params().setattr("grad_req", grad_req)
+    d2lutil.bptt(net, X, Y, state, SCHEMES["regular"])
+    once = reference.gradients(net)
+    d2lutil.bptt(net, X, Y, state, SCHEMES["regular"])
+    twice = reference.gradients(net)
+    assert reference.difference(twice, {name: 2 * g for name, g in once.items()}) < 1e-12
+
+
+def test_bptt_leaves_parameters_without_gradient_alone(net, state):
+    d2lutil.bptt(net, X, Y, state, SCHEMES["regular"])
+    expected = net.W_hh.grad().asnumpy()
+    net.W_xh.grad_req = "null"
+    d2lutil.zero_gradients(net.collect_params())
+    d2lutil.bptt(net, X, Y, state, SCHEMES["regular"])
+    assert (net.W_hh.grad().asnumpy() == expected).all()
+    with pytest.raises(RuntimeError, match="grad_req='null'"):
+        net.W_xh.grad()
+
+
+def test_bptt_leaves_values_and_state_as_they_were(net, state):
+    before = reference.values(net)
+    d2lutil.bptt(net, X, Y, state, SCHEMES["arbitrary"])
+    assert reference.difference(reference.values(net), before) == 0
+    assert (state.asnumpy() == H).all()
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_bptt_returns_a_float_and_a_detached_state(name, net, state):
+    loss, h = d2lutil.bptt(net, X, Y, state, SCHEMES[name])
+    assert type(loss) is float
+    assert h.dtype == "float64"
+    with pytest.raises(mxnet.MXNetError, match="not in a computational graph"):
+        h.backward()
+
+
+@pytest.mark.parametrize("convert", [list, tuple, numpy.asarray])
+def test_bptt_takes_any_sequence_of_weights(convert, net, state):
+    d2lutil.bptt(net, X.tolist(), np.array(Y, "int32"), state, convert(SCHEMES["arbitrary"]))
+    _, grads, _ = reference.backward(reference.values(net), X, Y, H, SCHEMES["arbitrary"])
+    assert reference.difference(reference.gradients(net), grads) < 1e-10
+
+
+def test_bptt_in_float32_is_near_float64(net, state):
+    single = reference.make_net("float32")
+    for name in reference.NAMES:
+        getattr(single, name).set_data(getattr(net, name).data().astype("float32"))
+    d2lutil.bptt(net, X, Y, state, SCHEMES["arbitrary"])
+    d2lutil.bptt(single, X, Y, state.astype("float32"), SCHEMES["arbitrary"])
+    grads = reference.gradients(net)
+    assert reference.difference(reference.gradients(single), grads) < 1e-4
+
+
+def peak_memory(code):
+    """Run code that prints peaks of its memory and return them in MB.
+
+    A shell stands in between, because a process inherits the peak of the one that starts it.
+    """
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", code]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    return numpy.array(run.stdout.split(), float) / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def test_memory_is_bounded_by_the_segment_not_the_text():
+    _, short, long, whole = peak_memory(MEMORY)
+    assert long - short < 6
+    assert whole - long > 30
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("X", X[0], r"X has shape \(3,\) .*allowed: integers \(num_steps, batch_size\)"),
+        ("Y", Y * 1.0, "Y has shape .* type float64; allowed: integers"),
+        ("Y", Y[1:], r"Y has shape \(22, 3\); allowed: that of X, \(23, 3\)"),
+        ("X", X + 7, "X holds indices .*; allowed: 0 to 6"),
+        ("Y", Y - 7, "Y holds indices .*; allowed: 0 to 6"),
+        ("h", np.zeros((2, NUM_HIDDENS), "float64"), r"h has shape \(2, 5\).*allowed.*\(3, 5\)"),
+        ("h", np.zeros((3, NUM_HIDDENS), "float32"), "h has .*float32; allowed: .*float64"),
+        ("xi", None, r"xi has shape \(\); allowed: \(num_steps,\)"),
+        ("xi", [1.0] * 22, "xi holds 22 weights for num_steps=23; allowed"),
+        ("xi", [-1.0] * 23, r"xi\[0\]=-1.0; allowed: finite numbers >= 0"),
+        ("xi", [math.nan] * 23, r"xi\[0\]=nan; allowed: finite numbers >= 0"),
+    ],
+)
+def test_bad_arguments_of_bptt_are_named(argument, value, message, net, state):
+    arguments = {"X": X, "Y": Y, "h": state, "xi": d2lutil.full(NUM_STEPS), argument: value}
+    with pytest.raises(ValueError, match=message):
+        d2lutil.bptt(net, **arguments)
+    assert not any(gradient.any() for gradient in reference.gradients(net).values())

@@ -1,0 +1,150 @@
+import subprocess
+import sys
+import warnings
+
+import numpy
+import pytest
+
+from d2lutil import compat
+
+BLOCKED = """
+import importlib.abc, sys
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == {name!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+for module in [m for m in sys.modules if m.split(".")[0] == {name!r}]:
+    del sys.modules[module]
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Return a function that runs code in a new interpreter where warnings are errors."""
+
+    def run(code):
+        command = [sys.executable, "-W", "error", "-c", code]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    return run
+
+
+def last_line(run):
+    assert run.returncode == 1
+    return run.stderr.strip().splitlines()[-1]
+
+
+def test_mxnet_loads_silently_after_the_package(python):
+    run = python("import d2lutil; from mxnet import autograd, np, npx")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_mxnet_computes_gradients_in_a_new_process(python):
+    code = """
+import d2lutil
+from mxnet import autograd, np, npx
+x = np.array([1.0, 2.0, 3.0])
+x.attach_grad()
+with autograd.record():
+    y = (x**2).sum()
+y.backward()
+assert isinstance(x, np.ndarray) and npx.is_np_array()
+print(x.grad.tolist())
+"""
+    run = python(code)
+    assert (run.stdout, run.stderr) == ("[2.0, 4.0, 6.0]\n", "")
+
+
+def test_names_that_numpy_has_stay_as_they_are(python):
+    code = """
+import inspect, numpy
+before = dict(vars(numpy))
+import d2lutil
+after = vars(numpy)
+assert before.keys() <= after.keys()
+print([name for name in before if before[name] is not after[name]])
+from d2lutil.compat import ALIASES
+added = after.keys() - before.keys() - ALIASES.keys()
+print([name for name in added if name[0] != "_" and not inspect.ismodule(after[name])])
+"""
+    run = python(code)
+    assert (run.stdout, run.stderr) == ("[]\n[]\n", "")
+
+
+def test_only_missing_names_are_added():
+    module = type("module", (), {})()
+    module.bool = "mine"
+    added = compat.add_missing_names(module)
+    assert module.bool == "mine"
+    assert set(added) == compat.ALIASES.keys() - {"bool"}
+    assert compat.add_missing_names(module) == []
+
+
+def test_filters_of_warnings_are_left_as_they_were(python):
+    code = """
+import matplotlib, numpy, pooch, tqdm, warnings
+before = warnings.filters[:]
+import d2lutil
+print(warnings.filters == before)
+"""
+    assert python(code).stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("bool", bool),
+        ("float_", numpy.float64),
+        ("Inf", numpy.inf),
+        ("PINF", numpy.inf),
+        ("NINF", -numpy.inf),
+    ],
+)
+def test_added_names_mean_what_they_meant(name, expected):
+    assert compat.ALIASES[name] is expected or compat.ALIASES[name] == expected
+
+
+def test_added_functions_compute_what_they_computed():
+    a = numpy.array([[3.0, 1.0], [2.0, 4.0]])
+    assert compat.ALIASES["msort"](a).tolist() == [[2, 1], [3, 4]]
+    assert compat.ALIASES["in1d"](a, [1, 4], invert=True).tolist() == [True, False, True, False]
+    assert compat.ALIASES["product"](a) == 24
+    assert compat.ALIASES["cumproduct"](a).tolist() == [3, 3, 6, 24]
+    assert compat.ALIASES["round_"](1.26, 1) == 1.3
+    assert compat.ALIASES["alltrue"](a)
+    assert compat.ALIASES["sometrue"](a)
+    assert compat.ALIASES["row_stack"]([a, a]).shape == (4, 2)
+
+
+def test_financial_names_say_where_their_functions_went():
+    with pytest.raises(AttributeError, match="numpy-financial"):
+        compat.ALIASES["npv"](0.1, [1, 2])
+
+
+def test_missing_mxnet_is_named_with_the_way_out(python):
+    run = python(BLOCKED.format(name="mxnet") + "import d2lutil")
+    message = last_line(run)
+    assert message.startswith("ImportError: d2lutil needs MXNet 1.9.1, which is not installed")
+    for way_out in ("make env", "pip install --no-deps mxnet==1.9.1", "WSL", "Rosetta"):
+        assert way_out in message
+
+
+def test_missing_distutils_is_named_with_the_way_out(python):
+    run = python(BLOCKED.format(name="distutils") + "import d2lutil")
+    message = last_line(run)
+    assert message.startswith("ImportError: MXNet 1.9.1 needs distutils")
+    assert "pip install setuptools" in message
+
+
+def test_another_missing_module_is_not_taken_for_mxnet(python):
+    run = python(BLOCKED.format(name="multiprocessing") + "import d2lutil")
+    assert last_line(run) == "ModuleNotFoundError: No module named 'multiprocessing'"
+
+
+def test_mxnet_is_imported_once():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compat.import_mxnet() is compat.mxnet

@@ -1,0 +1,142 @@
+import numpy
+import pytest
+from mxnet import np
+
+import d2lutil
+
+STORY = d2lutil.load_corpus("noon_road").text
+
+
+@pytest.fixture
+def vocab():
+    return d2lutil.Vocab("to be or not to be")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("Time", "time"),
+        ("Time's up!", "time s up "),
+        ("a_b9c\n\r\n\td--e", "a b c d e"),
+        ("[1898]", " "),
+        ("ÉTÉ", "été"),
+        ("two words", "two words"),
+    ],
+)
+def test_normalize_keeps_letters_and_single_spaces(text, expected):
+    assert d2lutil.normalize(text) == expected
+
+
+def test_normalized_story_holds_letters_and_single_spaces():
+    text = d2lutil.normalize(STORY)
+    assert set(text) == set("abcdefghijklmnopqrstuvwxyz ")
+    assert "  " not in text
+
+
+def test_normalize_twice_is_normalize_once():
+    once = d2lutil.normalize(STORY)
+    assert d2lutil.normalize(once) == once
+
+
+def test_vocab_orders_tokens_by_falling_frequency_then_alphabet(vocab):
+    assert vocab.tokens == ["<unk>", " ", "o", "t", "b", "e", "n", "r"]
+    assert len(vocab) == 8
+
+
+def test_vocab_of_the_normalized_story_has_28_tokens():
+    assert len(d2lutil.Vocab(d2lutil.normalize(STORY))) == 28
+
+
+def test_encode_and_decode_are_inverse():
+    vocab = d2lutil.Vocab(STORY)
+    ids = vocab.encode(STORY)
+    assert ids.dtype == "int32"
+    assert ids.shape == (len(STORY),)
+    assert vocab.decode(ids) == STORY
+
+
+def test_encode_numbers_unknown_characters_zero(vocab):
+    assert vocab.encode("Zo?").tolist() == [0, 2, 0]
+    assert vocab.decode([0]) == "<unk>"
+
+
+def test_encode_of_nothing_is_empty(vocab):
+    assert vocab.encode("").shape == (0,)
+    assert vocab.decode([]) == ""
+
+
+@pytest.mark.parametrize("convert", [list, tuple, numpy.array, lambda ids: np.array(ids, "int32")])
+def test_decode_takes_any_sequence(convert, vocab):
+    assert vocab.decode(convert([4, 5])) == "be"
+
+
+@pytest.mark.parametrize("text", ["", None, 3])
+def test_vocab_of_no_text_is_refused(text):
+    with pytest.raises(ValueError, match=f"text={text!r}.*string of at least one character"):
+        d2lutil.Vocab(text)
+
+
+def test_normalize_of_no_string_is_refused():
+    with pytest.raises(TypeError, match="text=3; allowed: a string"):
+        d2lutil.normalize(3)
+
+
+@pytest.mark.parametrize("index", [-1, 8])
+def test_decode_of_an_index_outside_is_refused(index, vocab):
+    with pytest.raises(ValueError, match=f"ids={index}; allowed: .* at least 0, at most 7"):
+        vocab.decode([1, index])
+
+
+@pytest.mark.parametrize("index", [1.5, "a"])
+def test_decode_of_no_integer_is_refused(index, vocab):
+    with pytest.raises(TypeError, match=f"ids={index!r}; allowed: an integer"):
+        vocab.decode([index])
+
+
+def test_streams_run_down_the_columns():
+    X, Y = d2lutil.streams(numpy.arange(14), 4)
+    assert X.T.tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+    assert Y.T.tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12]]
+
+
+@pytest.mark.parametrize("length", range(4, 12))
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_streams_leave_out_as_little_as_possible(length, batch_size):
+    X, Y = d2lutil.streams(numpy.arange(length), batch_size)
+    assert X.shape == Y.shape == ((length - 1) // batch_size, batch_size)
+    assert (Y == X + 1).all()
+    assert X.T.reshape(-1).tolist() == list(range(X.size))
+
+
+@pytest.mark.parametrize("convert", [list, numpy.array, lambda ids: np.array(ids, "int32")])
+def test_streams_are_int32_mxnet_arrays(convert):
+    for part in d2lutil.streams(convert([3, 1, 4, 1, 5]), 2):
+        assert isinstance(part, np.ndarray)
+        assert part.dtype == "int32"
+        assert part.shape == (2, 2)
+
+
+@pytest.mark.parametrize("batch_size", [0, -2, 5])
+def test_batch_size_outside_is_refused(batch_size):
+    message = f"batch_size={batch_size}; allowed: an integer of at least 1, at most 4"
+    with pytest.raises(ValueError, match=message):
+        d2lutil.streams([0, 1, 2, 3, 4], batch_size)
+
+
+@pytest.mark.parametrize("batch_size", [2.0, None, True])
+def test_batch_size_that_is_no_integer_is_refused(batch_size):
+    with pytest.raises(TypeError, match=f"batch_size={batch_size!r}; allowed: an integer"):
+        d2lutil.streams([0, 1, 2, 3, 4], batch_size)
+
+
+@pytest.mark.parametrize("ids", [[7], numpy.array([], "int32")])
+def test_text_without_a_prediction_is_refused(ids):
+    with pytest.raises(ValueError, match=rf"ids holds {len(ids)} characters; allowed: at least 2"):
+        d2lutil.streams(ids, 1)
+
+
+@pytest.mark.parametrize("ids", ["text", [0.5, 1.5], [[1, 2], [3, 4]], []])
+def test_ids_that_are_no_row_of_integers_are_refused(ids):
+    with pytest.raises(ValueError, match=r"ids has shape .* allowed: integers \(length,\)"):
+        d2lutil.streams(ids, 1)

@@ -1,0 +1,105 @@
+"""Execute the chapters in place (``run``) or compare them with their outputs (``check``).
+
+Called by ``make run`` and ``make test``.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS_PER_CELL = 600
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def chapters():
+    """Return the paths of all chapters."""
+    return sorted((ROOT / "book").glob("*.ipynb"))
+
+
+def run(path):
+    """Execute a chapter in place; what depends on the machine or the day is left out."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        coalesce_streams=True,
+    )
+    start = time.perf_counter()
+    client.execute()
+    notebook.metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    nbformat.write(notebook, path)
+    print(f"{path.name:28s} {time.perf_counter() - start:6.1f} s", flush=True)
+
+
+def uses_corpus(path):
+    """Tell whether the outputs of a chapter depend on the text."""
+    cells = nbformat.read(path, as_version=4).cells
+    return any("load_corpus(" in cell.source for cell in cells if cell.cell_type == "code")
+
+
+def has_novel():
+    """Tell whether the real text is there: directory, cache, or download."""
+    import d2lutil
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the message below says it
+        return d2lutil.load_corpus().source != "embedded"
+
+
+def compare(paths, option):
+    """Run nbval over chapters: ``--nbval`` compares outputs, ``--nbval-lax`` runs the assertions."""
+    if not paths:
+        return 0
+    command = [sys.executable, "-m", "pytest", option, "--nbval-current-env"]
+    command += [f"--nbval-cell-timeout={SECONDS_PER_CELL}", "-n", "2", "--dist", "loadscope"]
+    command += ["-o", "addopts=", "-o", "filterwarnings=", "-p", "no:cacheprovider", "-q"]
+    # two kernels side by side on few cores: threads that wait for each other cost more than they bring
+    return subprocess.call([*command, *map(str, paths)], cwd=ROOT, env=os.environ)
+
+
+def check():
+    """Compare all chapters, those on the text in full only where the text is."""
+    full, lax = chapters(), []
+    if not has_novel():
+        lax = [path for path in full if uses_corpus(path)]
+        full = [path for path in full if path not in lax]
+    codes = [compare(full, "--nbval"), compare(lax, "--nbval-lax")]
+    print("notebooks compared in full:", ", ".join(path.stem for path in full) or "none")
+    if lax:
+        print(
+            "CLAIMS ONLY, on the embedded text (The Time Machine was not to be had):",
+            ", ".join(path.stem for path in lax),
+        )
+    return max(codes)
+
+
+def main():
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=["run", "check"])
+    parser.add_argument("paths", nargs="*", type=Path, help="chapters to run; all without")
+    arguments = parser.parse_args()
+    if arguments.action == "check":
+        sys.exit(check())
+    if not has_novel():
+        sys.exit(
+            "make run: The Time Machine is not to be had (no D2LUTIL_DATA_DIR, cache or network); "
+            "the committed outputs are those of the real text"
+        )
+    for path in arguments.paths or chapters():
+        run(path)
+
+
+if __name__ == "__main__":
+    main()
