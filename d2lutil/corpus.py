@@ -10,8 +10,12 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
 import requests
+
+with warnings.catch_warnings():
+    # pooch imports tqdm.auto, which asks for ipywidgets in every notebook
+    warnings.simplefilter("ignore")
+    import pooch
 
 __all__ = ["Corpus", "load_corpus"]
 

@@ -1,9 +1,15 @@
-"""Figures: one style for all, one colour for each scheme."""
+"""Figures: one style for all, one colour for each scheme, and what a scheme looks like."""
 
 import matplotlib
+import numpy
 from cycler import cycler
+from matplotlib import pyplot
+from matplotlib.patches import FancyBboxPatch, Polygon
 
-__all__ = ["COLORS", "use_style"]
+from d2lutil import checks
+from d2lutil.truncation import full, randomized, regular, segments
+
+__all__ = ["COLORS", "cover", "partition", "reach", "reach_map", "use_style"]
 
 #: The colour of each scheme in every figure (Okabe and Ito's palette, told apart by the colour-blind).
 COLORS = {
@@ -13,6 +19,11 @@ COLORS = {
     "random lengths": "#CC79A7",
     "sliding window": "#E69F00",
 }
+
+# Lengths of the partition figure, in widths of a character.
+HEAD, BOX, ARROW, GAP = 1.9, 2.2, 2.9, 1.1
+THINNEST, THICKEST = 0.24, 1.5
+INCHES, POINTS = 0.2, 20  # width of a character, and the size of its type
 
 
 def use_style():
@@ -33,3 +44,198 @@ def use_style():
             "svg.hashsalt": "bptt",
         }
     )
+
+
+def reach(xi):
+    """Return with which weight each loss term reaches each earlier step under a scheme.
+
+    The gradient of the loss at step t arrives at step i ≤ t times ∏_{j=i+1..t} ξ_j.
+
+    Parameters
+    ----------
+    xi : sequence of float, ``(num_steps,)``
+        Weights >= 0. The first gates the state before the sequence and plays no part.
+
+    Returns
+    -------
+    float64 ``(num_steps, num_steps)``
+        Row t, column i; 0 above the diagonal, 1 on it.
+
+    Examples
+    --------
+    >>> reach([0, 2, 0, 1])
+    array([[1., 0., 0., 0.],
+           [2., 1., 0., 0.],
+           [0., 0., 1., 0.],
+           [0., 0., 1., 1.]])
+    """
+    xi = checks.weights(xi)
+    weight = numpy.eye(len(xi))
+    for t in range(1, len(xi)):
+        weight[t, :t] = xi[t] * weight[t - 1, :t]
+    return weight
+
+
+def reach_map(schemes):
+    """Draw :func:`reach` for several schemes side by side, on one scale.
+
+    Parameters
+    ----------
+    schemes : dict of str to sequence of float, each ``(num_steps,)``
+        ξ by name, in the order of the panels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    schemes = _schemes(schemes)
+    weights = {name: reach(xi) for name, xi in schemes.items()}
+    highest = max(weight.max() for weight in weights.values())
+    figure, axes = pyplot.subplots(1, len(weights), figsize=(7.4, 3), sharey=True, squeeze=False)
+    for ax, (name, weight) in zip(axes[0], weights.items(), strict=True):
+        seen = numpy.ma.masked_equal(weight, 0)
+        image = ax.imshow(seen, cmap="viridis_r", norm=matplotlib.colors.LogNorm(1, max(highest, 2)))
+        ax.set_title(name, color=COLORS.get(name, "black"), fontweight="bold", fontsize=10)
+        ax.set_xlabel("reaches step i")
+        ax.grid(visible=False)
+    axes[0, 0].set_ylabel("loss term t")
+    bar = figure.colorbar(image, ax=axes, label="weight", shrink=0.75)
+    ticks = [value for value in (1, 2, 5, 10, 20, 50, 100) if value <= max(highest, 2)]
+    bar.set_ticks(ticks, labels=[f"×{value}" for value in ticks])
+    bar.ax.minorticks_off()
+    return figure
+
+
+def partition(text, schemes, notes=None):
+    """Draw how schemes cut a text into segments, and how far and how strongly the gradient reaches back.
+
+    A row for each scheme: a box for each segment, and below it an arrow from the segment's last character
+    back to its first. The arrow's width, and the number at its head, is the weight ∏ ξ with which
+    the last loss term reaches each step.
+
+    Parameters
+    ----------
+    text : str
+        A character a step, at least 2.
+    schemes : dict of str to sequence of float, each ``(len(text),)``
+        ξ by name, in the order of the rows. The names of :data:`COLORS` have their colours.
+    notes : dict of str to str, optional
+        What each scheme does, in a few words.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        0.2 inches a character wide.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No text, no schemes, a note for an unknown scheme, a ξ of another length than the text.
+    """
+    if not isinstance(text, str) or len(text) < 2:
+        raise ValueError(f"text={text!r}; allowed: a string of at least two characters")
+    schemes, notes = _schemes(schemes, len(text)), dict(notes or {})
+    unknown = [name for name in notes if name not in schemes]
+    if unknown:
+        raise ValueError(f"notes names {unknown[0]!r}; allowed: {', '.join(schemes)}")
+    rows = [(name, xi, reach(xi)) for name, xi in schemes.items()]
+    unit = min(THINNEST, THICKEST / max(weight.max() for _, _, weight in rows))
+    pitch = HEAD + BOX + ARROW + GAP
+    width, height = len(text) + 1, pitch * len(rows) + 1.6
+    figure = pyplot.figure(figsize=(width * INCHES, height * INCHES), layout="none", facecolor="white")
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(-0.5, len(text) + 0.5), ylim=(height, 0))
+    ax.set_axis_off()
+    for row, (name, xi, weight) in enumerate(rows):
+        top, color = row * pitch + 0.4, COLORS.get(name, "0.35")
+        label = {"va": "center", "gid": f"label {name}"}
+        ax.text(0, top + 0.9, name, color=color, weight="bold", size=0.8 * POINTS, **label)
+        ax.text(len(text), top + 0.95, notes.get(name, ""), color="0.25", size=0.68 * POINTS, ha="right", **label)
+        for start, stop in segments(xi):
+            _segment(ax, text, start, stop, top + HEAD, color)
+            _arrow(ax, weight[stop - 1, start:stop], start, top + HEAD + BOX, unit, color)
+    ax.text(
+        len(text) / 2,
+        height - 1.0,
+        "arrow: how far the gradient reaches back; width, ×: its weight",
+        color="0.25",
+        size=0.62 * POINTS,
+        ha="center",
+        va="center",
+    )
+    return figure
+
+
+def cover():
+    """Draw the cover of the book: the three schemes over the title line of the novel.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    text = "The Time Machine, by H. G. Wells"
+    schemes, notes = cover_schemes(len(text))
+    return partition(text, schemes, notes)
+
+
+def cover_schemes(num_steps):
+    """Return the schemes of the cover by name, and what each does."""
+    rng = numpy.random.default_rng(11)
+    schemes = {
+        "randomized": randomized(num_steps, 5 / 6, rng=rng),
+        "regular": regular(num_steps, 6),
+        "full": full(num_steps),
+    }
+    notes = {
+        "randomized": "cut by chance, survivors count more",
+        "regular": "cut every 6 steps, all count alike",
+        "full": "never cut: all the way back",
+    }
+    return schemes, notes
+
+
+def _schemes(schemes, num_steps=None):
+    """Return schemes by name as arrays of one length, or say what is wrong with them."""
+    if not isinstance(schemes, dict) or not schemes:
+        raise TypeError(f"schemes={schemes!r}; allowed: a dict of names to weights, at least one")
+    checked = {}
+    for name, xi in schemes.items():
+        checked[name] = checks.weights(xi, num_steps)
+        num_steps = len(checked[name])
+    return checked
+
+
+def _segment(ax, text, start, stop, top, color):
+    """Draw a segment's box and characters."""
+    box = FancyBboxPatch(
+        (start + 0.06, top),
+        stop - start - 0.12,
+        BOX,
+        boxstyle="round,pad=0,rounding_size=0.35",
+        facecolor=matplotlib.colors.to_rgba(color, 0.13),
+        edgecolor=color,
+        linewidth=1.6,
+        gid=f"segment {start} {stop}",
+    )
+    ax.add_patch(box)
+    style = {"family": "monospace", "size": 0.86 * POINTS, "color": "0.1", "ha": "center", "va": "baseline"}
+    for t in range(start, stop):
+        ax.text(t + 0.5, top + 1.5, text[t], **style)
+
+
+def _arrow(ax, weight, start, top, unit, color):
+    """Draw a segment's way back: as wide at each step as the weight that arrives there."""
+    if len(weight) == 1:
+        return
+    x = start + numpy.arange(len(weight)) + 0.5
+    x[-1] += 0.2
+    middle, half = top + 1.0, unit * weight / 2
+    head = max(half[0] + 0.22, 0.42)
+    neck = start + 0.15 + 0.8
+    half[0] = numpy.interp(neck, x, half)
+    x[0] = neck
+    outline = [(start + 0.15, middle), (neck, middle - head), *zip(x, middle - half, strict=True)]
+    outline += [*zip(x[::-1], middle + half[::-1], strict=True), (neck, middle + head)]
+    ax.add_patch(Polygon(outline, closed=True, facecolor=color, edgecolor="none", gid=f"arrow {start}"))
+    if len(weight) > 2:
+        ax.text(start + 0.1, top + 2.5, f"×{weight[0]:.3g}", size=0.6 * POINTS, color="0.25", va="center")

@@ -56,7 +56,8 @@ def bptt(net, X, Y, h, xi):
     packed, loss = net.packed(), 0.0
     weights = [parameter.data().asnumpy() for parameter in net.parameters()]
     gradients = [numpy.zeros_like(weight) for weight in weights]
-    with mxnet.autograd.pause():
+    overflow = numpy.errstate(over="ignore", invalid="ignore")  # an exploding gradient is a result
+    with mxnet.autograd.pause(), overflow:
         for start, stop in _blocks(xi, X.shape[1]):
             H, h_next = net.states(packed, X[start:stop], h, None)
             H = numpy.concatenate([h.asnumpy()[None], H.asnumpy()])

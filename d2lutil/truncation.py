@@ -76,7 +76,7 @@ def randomized(num_steps, pi, *, rng, every=1):
     Examples
     --------
     >>> randomized(6, 0.5, rng=numpy.random.default_rng(3))
-    array([2., 2., 0., 0., 2., 0.])
+    array([2., 2., 0., 0., 2., 2.])
     """
     xi = full(num_steps)
     pi = checks.real("pi", pi, "a number with 0 < pi <= 1", lambda value: 0 < value <= 1)

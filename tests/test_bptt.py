@@ -174,6 +174,24 @@ def test_memory_is_bounded_by_the_segment_not_the_text():
     assert whole - long > 30
 
 
+def test_gradient_that_overflows_is_not_finite_and_silent():
+    net = reference.make_net("float32")
+    net.W_xh.set_data(np.zeros(net.W_xh.shape))
+    net.b_h.set_data(np.zeros(net.b_h.shape))
+    net.W_hh.set_data(3 * np.eye(NUM_HIDDENS))
+    X, Y = reference.make_text(num_steps=200)
+    loss, _ = d2lutil.bptt(net, X, Y, net.begin_state(3), d2lutil.full(200))
+    assert numpy.isfinite(loss)
+    assert not numpy.isfinite(net.W_xh.grad().asnumpy()).any()
+
+
+def test_loss_that_overflows_is_not_finite_and_silent():
+    net = reference.make_net("float32")
+    net.W_hq.set_data(3e38 * np.ones(net.W_hq.shape))
+    loss, _ = d2lutil.bptt(net, X, Y, reference.make_state("float32"), d2lutil.full(NUM_STEPS))
+    assert not numpy.isfinite(loss)
+
+
 @pytest.mark.parametrize(
     ("argument", "value", "message"),
     [

@@ -22,6 +22,8 @@ import pooch
 from d2lutil import corpus
 corpus.URL, corpus.SHA256, folder = sys.argv[1:]
 pooch.os_cache = lambda project: pathlib.Path(folder)
+print("ready", flush=True)
+sys.stdin.readline()
 loaded = corpus.load_corpus()
 print(loaded.source, hashlib.sha256(loaded.text.encode()).hexdigest())
 """
@@ -178,10 +180,10 @@ def test_server_that_never_answers_is_noticed(monkeypatch):
         assert_noticed(1)
 
 
-def test_server_that_hangs_after_the_first_answer_is_noticed(server, cache):
+def test_server_that_hangs_half_way_is_noticed_and_leaves_no_file(server, cache):
     server.released.clear()
     assert_noticed(10)
-    assert not cache.exists()
+    assert not list(cache.parent.glob("*"))
 
 
 def test_download_false_asks_nobody(server):
@@ -203,12 +205,17 @@ def test_unwritable_cache_leaves_the_download_unkept(tmp_path, server, monkeypat
 def test_parallel_processes_leave_one_whole_file(cache, server):
     server.released.clear()
     command = [sys.executable, "-c", PROCESS, corpus.URL, corpus.SHA256, str(cache.parent)]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    while server.waiting < len(runs) and None in [run.poll() for run in runs]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    runs = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    assert [run.stdout.readline() for run in runs] == ["ready\n"] * 3
+    for run in runs:
+        run.stdin.write("go\n")
+        run.stdin.flush()
+    while server.asked.count("GET") < 3 and None in [run.poll() for run in runs]:
         time.sleep(0.01)
     server.released.set()
-    answers = [run.communicate(timeout=60)[0].split() for run in runs]
-    assert answers == [["download", corpus.SHA256]] * 4
+    answers = [run.communicate()[0] for run in runs]
+    assert answers == [f"download {corpus.SHA256}\n"] * 3
     assert list(cache.parent.iterdir()) == [cache]
     assert cache.read_bytes() == DATA
 

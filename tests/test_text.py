@@ -117,6 +117,15 @@ def test_streams_are_int32_mxnet_arrays(convert):
         assert part.shape == (2, 2)
 
 
+def test_split_streams_hold_out_the_last_tenth():
+    vocab, (X, _), (X_held_out, Y_held_out) = d2lutil.split_streams("ab" * 450 + "xy" * 50, 9, 3)
+    assert vocab.tokens == ["<unk>", "a", "b"]
+    assert X.shape == (99, 9)
+    assert X_held_out.shape == Y_held_out.shape == (33, 3)
+    assert X.min() == 1
+    assert X_held_out.max() == 0
+
+
 @pytest.mark.parametrize("batch_size", [0, -2, 5])
 def test_batch_size_outside_is_refused(batch_size):
     message = f"batch_size={batch_size}; allowed: an integer of at least 1, at most 4"

@@ -24,7 +24,7 @@ COMBINATIONS = [
 ]
 PACKAGES = ("matplotlib", "pooch", "tqdm", "requests", "setuptools", "pytest")  # pinned
 MXNET = ("mxnet==1.9.1", "graphviz<0.9")  # without dependencies: MXNet's metadata refuses NumPy 2
-PARTS = ("compat", "corpus", "text", "truncation", "rnn", "training")
+PARTS = ("compat", "corpus", "text", "truncation", "rnn", "jacobians", "bptt", "training", "train")
 TESTS = [f"tests/test_{part}.py" for part in PARTS]
 
 

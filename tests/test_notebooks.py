@@ -1,0 +1,112 @@
+"""The form of the notebooks: executed in order, clean outputs, short cells, described figures."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+
+
+@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+def chapter(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code(chapter):
+    return [cell for cell in chapter.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def test_cells_were_executed_in_order(chapter):
+    counts = [cell.execution_count for cell in code(chapter)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_no_error_and_nothing_on_stderr(chapter):
+    outputs = [output for cell in code(chapter) for output in cell.outputs]
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+
+
+def test_outputs_name_no_address_and_no_path(chapter):
+    texts = [
+        str(o.get("text", o.get("data", {}).get("text/plain", "")))
+        for c in code(chapter)
+        for o in c.outputs
+    ]
+    assert not [text for text in texts if re.search(r"\bat 0x[0-9a-f]+|/(home|root|tmp|Users|work)/", text)]
+
+
+def test_metadata_holds_only_the_plain_kernel(chapter):
+    kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    assert chapter.metadata == {"kernelspec": kernelspec, "language_info": {"name": "python"}}
+
+
+def test_cells_are_short(chapter):
+    lines = [len(cell.source.splitlines()) for cell in code(chapter)]
+    assert max(lines) <= 25
+    assert sorted(lines)[len(lines) // 2] <= 12
+
+
+def test_one_output_a_cell(chapter):
+    crowded = [
+        c
+        for c in code(chapter)
+        if len([o for o in c.outputs if "scrapbook" not in o.get("metadata", {})]) > 1
+    ]
+    assert not crowded
+
+
+def test_most_outputs_are_compared(chapter):
+    ignored = [cell for cell in code(chapter) if "nbval-ignore-output" in tags(cell)]
+    assert 4 * len(ignored) <= len(code(chapter))
+
+
+def test_tags_are_the_known_ones(chapter):
+    known = {"hide-input", "remove-cell", "nbval-ignore-output", "raises-exception"}
+    assert not {tag for cell in code(chapter) for tag in tags(cell)} - known
+
+
+def test_figures_are_described_and_quoted(chapter):
+    shown = [c for c in code(chapter) if any("image/png" in o.get("data", {}) for o in c.outputs)]
+    prose = "".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
+    for cell in shown:
+        meta = cell.metadata["mystnb"]
+        assert meta["figure"]["caption"].endswith(".")
+        assert len(meta["image"]["alt"]) > 40
+        assert f"{{numref}}`{meta['figure']['name']}`" in prose
+
+
+def test_glued_names_are_unique(chapter):
+    names = re.findall(r'glue\(\s*"([^"]+)"', "\n".join(cell.source for cell in code(chapter)))
+    assert len(names) == len(set(names))
+
+
+def test_template(chapter):
+    prose = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
+    headings = re.findall(r"^(#{1,2}) (.+)$", prose, flags=re.M)
+    assert [level for level, _ in headings].count("#") == 1
+    names = [name for _, name in headings]
+    assert names[1] == "Overview"
+    assert names[-2:] == ["Summary", "Exercises"]
+    exercises = set(re.findall(r"\{exercise\}[^\n]*\n:label: (\S+)", prose))
+    solved = set(re.findall(r"\{solution(?:-start)?\} (\S+)", prose))
+    assert 4 <= len(exercises) <= 8
+    assert solved == exercises
+
+
+def test_prose_without_filler(chapter):
+    prose = " ".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
+    prose = re.sub(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`", "", prose, flags=re.S)
+    assert not re.findall(r"\b(?:simply|obviously|of course|clearly,)\b", prose)
+    assert "!" not in re.sub(r"!\[", "", prose)
+
+
+def test_every_chapter_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    assert [path.stem for path in CHAPTERS if f"book/{path.stem}\n" not in toc] == []

@@ -1,0 +1,67 @@
+"""The built site: links, anchors, images, and mathematics that was rendered."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+PAGES = sorted(SITE.glob("book/*.html"))
+
+pytestmark = pytest.mark.skipif(not PAGES, reason="no built site: run `make book` first")
+
+
+@pytest.fixture(scope="module")
+def soups():
+    return {
+        path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in SITE.rglob("*.html")
+    }
+
+
+def test_every_page_of_the_contents_was_built():
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8").split()
+    names = [word for word in toc if word.startswith("book/")]
+    assert [name for name in names if not (SITE / f"{name}.html").is_file()] == []
+
+
+def test_links_lead_somewhere(soups):
+    broken = []
+    for path, soup in soups.items():
+        for tag in soup.select("a[href], img[src], link[href], script[src]"):
+            url = urlsplit(tag.get("href") or tag.get("src"))
+            if url.scheme or url.netloc:
+                continue
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            if not target.exists() or (
+                url.fragment and target in soups and not soups[target].find(id=unquote(url.fragment))
+            ):
+                broken.append((path.name, url.geturl()))
+    assert broken == []
+
+
+def test_images_have_alt_texts(soups):
+    article = "main img"
+    assert [
+        img["src"] for soup in soups.values() for img in soup.select(article) if not img.get("alt")
+    ] == []
+
+
+def test_mathematics_was_rendered(soups):
+    for path in PAGES:
+        soup = soups[path]
+        for tag in soup.select(".math"):
+            assert tag.select(".katex"), (path.name, tag.get_text()[:60])
+        assert not soup.select(".katex-error")
+
+
+def test_no_directive_shows_raw(soups):
+    for path in PAGES:
+        prose = soups[path].select_one("main")
+        for code in prose.select("pre, code"):
+            code.extract()
+        text = prose.get_text()
+        assert "{result}" not in text, path.name
+        assert "{numref}" not in text, path.name

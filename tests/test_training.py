@@ -1,0 +1,181 @@
+import math
+
+import numpy
+import pytest
+import reference
+from mxnet import np
+from reference import VOCAB_SIZE
+
+import d2lutil
+
+X, Y = reference.make_text()
+STORY = d2lutil.normalize(d2lutil.load_corpus("noon_road").text)[:3000]
+VOCAB = d2lutil.Vocab(STORY)
+
+
+@pytest.fixture
+def net():
+    return reference.make_net()
+
+
+@pytest.fixture
+def rng():
+    return numpy.random.default_rng(0)
+
+
+def fill(net, rng, scale=1.0):
+    """Draw gradients and return them by name with their joint norm."""
+    for parameter in net.collect_params().values():
+        parameter.grad()[:] = np.array(scale * rng.normal(size=parameter.shape), dtype="float64")
+    grads = reference.gradients(net)
+    return grads, math.sqrt(sum((gradient**2).sum() for gradient in grads.values()))
+
+
+def scaled(grads, factor):
+    return {name: factor * gradient for name, gradient in grads.items()}
+
+
+@pytest.mark.parametrize("convert", [lambda p: p, dict, lambda p: list(p.values())])
+def test_clipping_scales_to_theta_and_returns_the_norm(convert, net, rng):
+    grads, norm = fill(net, rng)
+    assert d2lutil.clip_gradients(convert(net.collect_params()), 0.5) == pytest.approx(norm)
+    clipped = reference.gradients(net)
+    assert reference.difference(clipped, scaled(grads, 0.5 / norm)) < 1e-14
+
+
+def test_clipping_leaves_a_norm_below_theta_alone(net, rng):
+    grads, norm = fill(net, rng)
+    assert d2lutil.clip_gradients(net.collect_params(), norm * 1.01) == pytest.approx(norm)
+    assert reference.difference(reference.gradients(net), grads) == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_clipping_leaves_a_norm_that_is_not_finite_alone(value, net, rng):
+    fill(net, rng)
+    net.W_hh.grad()[1, 2] = value
+    grads = reference.gradients(net)
+    assert not math.isfinite(d2lutil.clip_gradients(net.collect_params(), 1))
+    for name, gradient in reference.gradients(net).items():
+        assert gradient.tobytes() == grads[name].tobytes()
+
+
+def test_clipping_leaves_parameters_without_gradient_out(net, rng):
+    grads, _ = fill(net, rng)
+    net.W_xh.grad_req = "null"
+    rest = math.sqrt(sum((g**2).sum() for name, g in grads.items() if name != "W_xh"))
+    assert d2lutil.clip_gradients(net.collect_params(), 1) == pytest.approx(rest)
+
+
+def test_norm_of_large_float32_gradients_does_not_overflow():
+    net = reference.make_net("float32")
+    net.b_q.grad()[:] = 1e30
+    assert d2lutil.clip_gradients(net.collect_params(), 1) == pytest.approx(1e30 * VOCAB_SIZE**0.5)
+    assert net.b_q.grad().asnumpy() == pytest.approx(VOCAB_SIZE**-0.5)
+
+
+@pytest.mark.parametrize("theta", [0, -1, math.nan, math.inf])
+def test_theta_that_is_not_positive_is_refused(theta, net):
+    with pytest.raises(ValueError, match=f"theta={float(theta)}; allowed: a number above 0"):
+        d2lutil.clip_gradients(net.collect_params(), theta)
+
+
+def test_theta_that_is_no_number_is_refused(net):
+    with pytest.raises(TypeError, match="theta='1'; allowed: a number above 0"):
+        d2lutil.clip_gradients(net.collect_params(), "1")
+
+
+def test_zeroed_gradients_are_zero(net, rng):
+    fill(net, rng)
+    d2lutil.zero_gradients(net.collect_params())
+    assert not any(gradient.any() for gradient in reference.gradients(net).values())
+
+
+@pytest.mark.parametrize("num_steps", [1, 999, 1000, 1001, 2300])
+def test_perplexity_is_exp_of_the_mean_loss(num_steps, net):
+    X, Y = reference.make_text(num_steps, batch_size=2)
+    params = reference.values(net)
+    H = reference.forward(params, X, numpy.zeros((2, reference.NUM_HIDDENS)))
+    mean = reference.summed_loss(params, H[1:], Y) / Y.size
+    assert d2lutil.perplexity(net, X, Y) == pytest.approx(math.exp(mean), rel=1e-12)
+
+
+def test_perplexity_of_guessing_is_the_number_of_tokens(net):
+    for parameter in net.collect_params().values():
+        parameter.set_data(np.zeros(parameter.shape, dtype="float64"))
+    assert d2lutil.perplexity(net, X, Y) == pytest.approx(VOCAB_SIZE)
+
+
+def test_perplexity_beyond_all_floats_is_infinite(net):
+    net.b_q.set_data(np.array([1e6, *[0] * (VOCAB_SIZE - 1)], dtype="float64"))
+    assert d2lutil.perplexity(net, X, numpy.ones_like(X)) == math.inf
+
+
+def test_perplexity_refuses_targets_of_another_shape(net):
+    with pytest.raises(ValueError, match=r"Y has shape \(22, 3\); allowed: .*\(23, 3\)"):
+        d2lutil.perplexity(net, X, Y[1:])
+
+
+@pytest.fixture
+def writer():
+    return reference.make_net("float32", vocab_size=len(VOCAB), num_hiddens=12)
+
+
+@pytest.mark.parametrize("num_chars", [0, 1, 40])
+def test_generate_adds_characters_to_the_prefix(num_chars, writer):
+    text = d2lutil.generate(writer, VOCAB, "the noon", num_chars)
+    assert text.startswith("the noon")
+    assert len(text) == len("the noon") + num_chars
+
+
+def test_generate_takes_the_likeliest_character(writer):
+    text = d2lutil.generate(writer, VOCAB, "the noon", 30)
+    ids = VOCAB.encode(text)
+    O, _ = writer(ids[:-1, None], writer.begin_state(1))
+    likeliest = O.asnumpy()[len("the noon") - 1 :, 0, 1:].argmax(axis=-1) + 1
+    assert (ids[len("the noon") :] == likeliest).all()
+
+
+def test_generate_depends_on_the_generator_alone(writer):
+    draws = [
+        d2lutil.generate(writer, VOCAB, "a", 40, temperature=1, rng=numpy.random.default_rng(seed))
+        for seed in (1, 1, 2)
+    ]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_generate_draws_from_the_softmax(net, rng):
+    vocab = d2lutil.Vocab("abcdef")
+    net.W_hq.set_data(np.zeros(net.W_hq.shape, dtype="float64"))
+    text = d2lutil.generate(net, vocab, "a", 1000, temperature=2, rng=rng)[1:]
+    shares = numpy.bincount(vocab.encode(text), minlength=VOCAB_SIZE) / 1000
+    p = numpy.exp(net.b_q.data().asnumpy() / 2)
+    p[0] = 0
+    p /= p.sum()
+    assert (abs(shares - p) <= 5 * (p * (1 - p) / 1000) ** 0.5).all()
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_generate_never_adds_the_unknown_token(temperature, writer, rng):
+    writer.b_q.data()[0] = 100
+    text = d2lutil.generate(writer, VOCAB, "a?", 50, temperature=temperature, rng=rng)
+    assert text.startswith("a?")
+    assert VOCAB.unknown not in text
+
+
+BAD = [
+    ({"prefix": ""}, ValueError, "prefix=''; allowed: a string of at least one character"),
+    ({"prefix": None}, ValueError, "prefix=None; allowed: a string"),
+    ({"num_chars": -1}, ValueError, "num_chars=-1; allowed: an integer of at least 0"),
+    ({"num_chars": 2.0}, TypeError, r"num_chars=2\.0; allowed: an integer"),
+    ({"temperature": -1}, ValueError, r"temperature=-1\.0; allowed: a number >= 0"),
+    ({"temperature": math.nan}, ValueError, "temperature=nan; allowed: a number >= 0"),
+    ({"temperature": 1}, TypeError, "rng=None; allowed with temperature > 0: a numpy.random"),
+    ({"vocab": d2lutil.Vocab("ab")}, ValueError, "vocab holds 3 tokens; allowed: the net's"),
+]
+
+
+@pytest.mark.parametrize(("change", "error", "message"), BAD)
+def test_bad_arguments_of_generate_are_named(change, error, message, writer):
+    arguments = {"vocab": VOCAB, "prefix": "a", "num_chars": 2, **change}
+    with pytest.raises(error, match=message):
+        d2lutil.generate(writer, **arguments)
