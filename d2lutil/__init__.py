@@ -7,7 +7,7 @@ today's NumPy.
 
 from d2lutil.compat import mxnet as _mxnet  # noqa: F401  (first: everything below needs it)
 from d2lutil.corpus import Corpus, load_corpus
-from d2lutil.figures import COLORS, use_style
+from d2lutil.figures import COLORS, partition, reach, reach_map, use_style
 from d2lutil.gradient import bptt, clip_gradients, zero_gradients
 from d2lutil.jacobians import influence, jacobians
 from d2lutil.results import glue
@@ -32,8 +32,11 @@ __all__ = [
     "length_dependent",
     "load_corpus",
     "normalize",
+    "partition",
     "perplexity",
     "randomized",
+    "reach",
+    "reach_map",
     "regular",
     "segments",
     "split_streams",

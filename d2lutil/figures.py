@@ -9,7 +9,7 @@ from matplotlib.patches import FancyBboxPatch, Polygon
 from d2lutil import checks
 from d2lutil.truncation import full, randomized, regular, segments
 
-__all__ = ["COLORS", "cover", "partition", "reach", "reach_map", "use_style"]
+__all__ = ["COLORS", "cover", "cover_schemes", "partition", "reach", "reach_map", "use_style"]
 
 #: The colour of each scheme in every figure (Okabe and Ito's palette, told apart by the colour-blind).
 COLORS = {
@@ -19,6 +19,8 @@ COLORS = {
     "random lengths": "#CC79A7",
     "sliding window": "#E69F00",
 }
+
+COVER_TEXT = "The Time Machine, by H. G. Wells"
 
 # Lengths of the partition figure, in widths of a character.
 HEAD, BOX, ARROW, GAP = 1.9, 2.2, 2.9, 1.1
@@ -91,10 +93,11 @@ def reach_map(schemes):
     schemes = _schemes(schemes)
     weights = {name: reach(xi) for name, xi in schemes.items()}
     highest = max(weight.max() for weight in weights.values())
+    blues = matplotlib.colors.ListedColormap(pyplot.get_cmap("Blues")(numpy.linspace(0.3, 1, 256)))
     figure, axes = pyplot.subplots(1, len(weights), figsize=(7.4, 3), sharey=True, squeeze=False)
     for ax, (name, weight) in zip(axes[0], weights.items(), strict=True):
         seen = numpy.ma.masked_equal(weight, 0)
-        image = ax.imshow(seen, cmap="viridis_r", norm=matplotlib.colors.LogNorm(1, max(highest, 2)))
+        image = ax.imshow(seen, cmap=blues, norm=matplotlib.colors.LogNorm(1, max(highest, 2)))
         ax.set_title(name, color=COLORS.get(name, "black"), fontweight="bold", fontsize=10)
         ax.set_xlabel("reaches step i")
         ax.grid(visible=False)
@@ -148,39 +151,42 @@ def partition(text, schemes, notes=None):
     ax.set_axis_off()
     for row, (name, xi, weight) in enumerate(rows):
         top, color = row * pitch + 0.4, COLORS.get(name, "0.35")
-        label = {"va": "center", "gid": f"label {name}"}
-        ax.text(0, top + 0.9, name, color=color, weight="bold", size=0.8 * POINTS, **label)
-        ax.text(len(text), top + 0.95, notes.get(name, ""), color="0.25", size=0.68 * POINTS, ha="right", **label)
+        ax.text(0, top + 0.9, name, color=color, weight="bold", size=0.8 * POINTS, va="center")
+        note = {"color": "0.25", "size": 0.68 * POINTS, "ha": "right", "va": "center"}
+        ax.text(len(text), top + 0.95, notes.get(name, ""), **note)
         for start, stop in segments(xi):
-            _segment(ax, text, start, stop, top + HEAD, color)
-            _arrow(ax, weight[stop - 1, start:stop], start, top + HEAD + BOX, unit, color)
-    ax.text(
-        len(text) / 2,
-        height - 1.0,
-        "arrow: how far the gradient reaches back; width, ×: its weight",
-        color="0.25",
-        size=0.62 * POINTS,
-        ha="center",
-        va="center",
-    )
+            gid = f"{name.replace(' ', '-')}-{start}-{stop}"
+            _segment(ax, text, start, stop, top + HEAD, color).set_gid(f"box-{gid}")
+            _arrow(ax, weight[stop - 1, start:stop], start, top + HEAD + BOX, unit, color, f"arrow-{gid}")
+    legend = "arrow: how far the gradient reaches back; width, ×: its weight"
+    note = {"color": "0.25", "size": 0.62 * POINTS, "ha": "center", "va": "center"}
+    ax.text(len(text) / 2, height - 1.0, legend, **note)
     return figure
 
 
-def cover():
+def cover(path=None):
     """Draw the cover of the book: the three schemes over the title line of the novel.
+
+    Parameters
+    ----------
+    path : path, optional
+        Where to save it as SVG; every box and arrow there is named by its scheme, start and stop.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    text = "The Time Machine, by H. G. Wells"
-    schemes, notes = cover_schemes(len(text))
-    return partition(text, schemes, notes)
+    with matplotlib.rc_context():
+        use_style()
+        figure = partition(COVER_TEXT, *cover_schemes())
+        if path is not None:
+            figure.savefig(path, format="svg", metadata={"Date": None})
+    return figure
 
 
-def cover_schemes(num_steps):
-    """Return the schemes of the cover by name, and what each does."""
-    rng = numpy.random.default_rng(11)
+def cover_schemes():
+    """Return the schemes of the cover by name, and by name what each does: two dicts."""
+    num_steps, rng = len(COVER_TEXT), numpy.random.default_rng(11)
     schemes = {
         "randomized": randomized(num_steps, 5 / 6, rng=rng),
         "regular": regular(num_steps, 6),
@@ -215,15 +221,14 @@ def _segment(ax, text, start, stop, top, color):
         facecolor=matplotlib.colors.to_rgba(color, 0.13),
         edgecolor=color,
         linewidth=1.6,
-        gid=f"segment {start} {stop}",
     )
-    ax.add_patch(box)
     style = {"family": "monospace", "size": 0.86 * POINTS, "color": "0.1", "ha": "center", "va": "baseline"}
     for t in range(start, stop):
         ax.text(t + 0.5, top + 1.5, text[t], **style)
+    return ax.add_patch(box)
 
 
-def _arrow(ax, weight, start, top, unit, color):
+def _arrow(ax, weight, start, top, unit, color, gid):
     """Draw a segment's way back: as wide at each step as the weight that arrives there."""
     if len(weight) == 1:
         return
@@ -236,6 +241,6 @@ def _arrow(ax, weight, start, top, unit, color):
     x[0] = neck
     outline = [(start + 0.15, middle), (neck, middle - head), *zip(x, middle - half, strict=True)]
     outline += [*zip(x[::-1], middle + half[::-1], strict=True), (neck, middle + head)]
-    ax.add_patch(Polygon(outline, closed=True, facecolor=color, edgecolor="none", gid=f"arrow {start}"))
+    ax.add_patch(Polygon(outline, closed=True, facecolor=color, edgecolor="none", gid=gid))
     if len(weight) > 2:
         ax.text(start + 0.1, top + 2.5, f"×{weight[0]:.3g}", size=0.6 * POINTS, color="0.25", va="center")

@@ -48,6 +48,18 @@ def test_bptt_equals_the_gradient_by_hand(name, net, state):
     assert abs(h.asnumpy() - reference.forward(params, X, H)[-1]).max() < 1e-13
 
 
+@pytest.mark.parametrize("tau", [1, 3, 700, 1500])
+def test_bptt_equals_the_gradient_by_hand_on_a_long_text(tau, net, state):
+    X, Y = reference.make_text(num_steps=1500)
+    xi = d2lutil.regular(1500, tau)
+    loss, h = d2lutil.bptt(net, X, Y, state, xi)
+    params = reference.values(net)
+    loss_reference, grads, _ = reference.backward(params, X, Y, H, xi)
+    assert reference.difference(reference.gradients(net), grads) < 1e-9
+    assert loss == pytest.approx(loss_reference, rel=1e-12)
+    assert abs(h.asnumpy() - reference.forward(params, X, H)[-1]).max() < 1e-12
+
+
 @pytest.mark.parametrize("name", SCHEMES)
 def test_bptt_equals_autograd_through_single_steps(name, net, state):
     loss, _ = d2lutil.bptt(net, X, Y, state, SCHEMES[name])

@@ -146,6 +146,7 @@ def test_generate_depends_on_the_generator_alone(writer):
 def test_generate_draws_from_the_softmax(net, rng):
     vocab = d2lutil.Vocab("abcdef")
     net.W_hq.set_data(np.zeros(net.W_hq.shape, dtype="float64"))
+    net.b_q.set_data(np.linspace(0, 4, VOCAB_SIZE, dtype="float64"))
     text = d2lutil.generate(net, vocab, "a", 1000, temperature=2, rng=rng)[1:]
     shares = numpy.bincount(vocab.encode(text), minlength=VOCAB_SIZE) / 1000
     p = numpy.exp(net.b_q.data().asnumpy() / 2)
