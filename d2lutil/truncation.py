@@ -88,8 +88,8 @@ def randomized(num_steps, pi, *, rng, every=1):
 def length_dependent(num_steps, mean_length, alpha, *, rng):
     """Draw Tallec and Ollivier's scheme: the longer a segment, the less likely its cut.
 
-    A segment that has lasted δ steps is cut with probability
-    c = (α - 1) / ((α - 2) L₀ + δ), else the gradient is multiplied by 1/(1 - c). The mean length of a
+    A segment that has lasted r steps is cut with probability
+    c_r = (α - 1) / ((α - 2) L₀ + r), else the gradient is multiplied by 1/(1 - c_r). The mean length of a
     segment is L₀ and P(length > n) falls like n^-(α - 1).
 
     Parameters
