@@ -1,0 +1,42 @@
+"""The claims page: every claim, with a verdict, a computed number and a link."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
+sys.path.insert(0, str(BOOK / "_ext"))
+
+import results  # noqa: E402  (the book's Sphinx extension)
+
+COUNTS = {"A": 6, "B": 4, "C": 4, "D": 5, "E": 8, "F": 1}
+VERDICTS = {"holds", "holds, corrected", "holds under conditions", "does not hold here"}
+PAGE = (BOOK / "claims.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| ([A-F]\d) (\|.*)$", PAGE, flags=re.M))
+
+
+def test_every_claim_has_a_row():
+    assert list(ROWS) == [f"{group}{k}" for group, count in COUNTS.items() for k in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("claim", ROWS)
+def test_a_row_has_verdict_number_and_link(claim):
+    _, _, verdict, number, link, _ = (cell.strip() for cell in ROWS[claim].split("|"))
+    assert verdict in VERDICTS
+    assert "{result}`" in number
+    assert re.search(r"\[\]\([a-z]+-[a-z]+\)", link)
+
+
+def test_numbers_exist_in_the_chapters():
+    for chapter, name in re.findall(r"\{result\}`([a-z-]+):([a-z0-9-]+)`", PAGE):
+        assert name in results.read(BOOK / f"{chapter}.ipynb"), (chapter, name)
+
+
+def test_results_reads_what_glue_wrote(tmp_path):
+    data = '{"application/papermill.record/text/plain": "1.5"}'
+    meta = '{"scrapbook": {"name": "x"}}'
+    path = tmp_path / "chapter.ipynb"
+    path.write_text(f'{{"cells": [{{"outputs": [{{"data": {data}, "metadata": {meta}}}]}}]}}')
+    assert results.read(path) == {"x": "1.5"}
