@@ -1,6 +1,6 @@
 """The role ``{result}``: a number that a chapter computed and glued.
 
-``{result}`name``` is one of this chapter, ``{result}`chapter:name``` of another.
+``{result}`name``` is of this chapter, ``{result}`chapter:name``` of another.
 """
 
 import json
