@@ -15,7 +15,7 @@ env: .venv/ready ## create .venv and install the lock into it
 	@touch $@
 
 book: env        ## render the book to _build/html/index.html, warnings are errors
-	$(BIN)/jupyter-book build . -W --keep-going -n -q
+	$(BIN)/jupyter-book build . --all -W --keep-going -n -q
 
 check: env       ## lint and check the format of modules and notebooks
 	$(BIN)/ruff check .
