@@ -6,17 +6,11 @@ import numpy
 
 from d2lutil import checks
 from d2lutil.compat import mxnet
-from d2lutil.truncation import segments
+from d2lutil.truncation import pieces
 
 __all__ = ["bptt", "clip_gradients", "zero_gradients"]
 
 PREDICTIONS_AT_ONCE = 2048  # short segments are computed together up to this many predictions
-
-
-def cross_entropy(O, Y):
-    """Return the cross-entropy of each prediction, in nats: O ``(…, vocab_size)``, Y ``(…)``."""
-    npx = mxnet.npx
-    return -npx.pick(npx.log_softmax(O, axis=-1), Y, axis=-1)
 
 
 def bptt(net, X, Y, h, xi):
@@ -26,7 +20,7 @@ def bptt(net, X, Y, h, xi):
     then runs backwards by hand, where ξ is one factor a step:
     δ_t = ∂l_t/∂h_t + ξ_{t+1} ((1 - h_{t+1}²) δ_{t+1}) W_hhᵀ. The result is that of ``autograd`` through
     :func:`carry`, to round-off, at the same speed for every ξ. The memory needed is that of the
-    longest segment.
+    longest segment, or of ``PREDICTIONS_AT_ONCE`` predictions if those are more.
 
     Parameters
     ----------
@@ -79,7 +73,7 @@ def bptt(net, X, Y, h, xi):
 def _blocks(xi, batch_size):
     """Return the ``(start, stop)`` of runs of whole segments, short ones together."""
     blocks = []
-    for start, stop in segments(xi):
+    for start, stop in pieces(xi, xi == 0):  # the segments
         if blocks and (stop - blocks[-1][0]) * batch_size <= PREDICTIONS_AT_ONCE:
             blocks[-1] = (blocks[-1][0], stop)
         else:
@@ -114,6 +108,9 @@ def _backward(weights, gradients, X, Y, H, xi):
     for t in reversed(range(num_steps)):
         dA[t] += returned
         dA[t] *= slope[t]
+        if xi[t] == 0:
+            returned[:] = 0
+            continue
         numpy.dot(dA[t], W_hh_T, out=returned)
         if xi[t] != 1:
             returned *= xi[t]

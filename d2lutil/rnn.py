@@ -10,6 +10,8 @@ __all__ = ["RNN"]
 
 np, npx = mxnet.np, mxnet.npx
 
+NAMES = ("W_xh", "W_hh", "b_h", "W_hq", "b_q")
+
 
 class RNN(mxnet.gluon.Block):
     """A recurrent network over characters, with a gate on the carried state.
@@ -71,8 +73,7 @@ class RNN(mxnet.gluon.Block):
             If the file holds other parameters or shapes.
         """
         loaded = npx.load(str(filename))
-        names = ("W_xh", "W_hh", "b_h", "W_hq", "b_q")
-        expected = {name: getattr(self, name).shape for name in names}
+        expected = {name: getattr(self, name).shape for name in NAMES}
         shapes = {name: value.shape for name, value in loaded.items()}
         if shapes != expected:
             raise ValueError(f"filename={str(filename)!r} holds {shapes}; allowed: {expected}")
@@ -141,7 +142,7 @@ class RNN(mxnet.gluon.Block):
 
     def parameters(self):
         """Return W_xh, W_hh, b_h, W_hq, b_q, in this order."""
-        return [self.W_xh, self.W_hh, self.b_h, self.W_hq, self.b_q]
+        return [getattr(self, name) for name in NAMES]
 
     def packed(self):
         """Return W_xh, W_hh and b_h as the one vector that the fused kernel takes."""

@@ -8,7 +8,8 @@ import numpy
 from tqdm import tqdm
 
 from d2lutil import checks
-from d2lutil.gradient import bptt, clip_gradients, cross_entropy, trainable, zero_gradients
+from d2lutil.compat import mxnet
+from d2lutil.gradient import bptt, clip_gradients, trainable, zero_gradients
 from d2lutil.truncation import segments
 
 __all__ = ["generate", "perplexity", "train"]
@@ -89,6 +90,11 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
             if not math.isfinite(total):
                 break
     return history
+
+
+def cross_entropy(O, Y):
+    """Return the cross-entropy of each prediction, in nats: O ``(…, vocab_size)``, Y ``(…)``."""
+    return -mxnet.npx.pick(mxnet.npx.log_softmax(O, axis=-1), Y, axis=-1)
 
 
 def perplexity(net, X, Y):
