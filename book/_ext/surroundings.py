@@ -1,0 +1,167 @@
+"""What surrounds a page: its description, its date, the way to its source.
+
+Nothing here knows who publishes the book; the environment says it.
+
+``SITE_URL``
+    Where the site is served. Without it there is no canonical address, no
+    social image, no sitemap, and the 404 page is one for the root of a host.
+``GITHUB_REPOSITORY``, ``GITHUB_SERVER_URL``, ``SITE_BRANCH``
+    Where the source is. Without the first there are no buttons to edit a
+    page and to open an issue, rather than broken ones.
+"""
+
+import functools
+import html
+import os
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from docutils import nodes
+
+GREEK = {"tau": "τ", "pi": "π", "xi": "ξ", "lambda": "λ", "rho": "ρ"}
+LONGEST = 200  # characters that search engines show of a description
+LOST = (
+    "<h1>This page is not here</h1>"
+    "<p>The address leads nowhere, or a chapter has moved. "
+    '<a href="book/intro.html">The introduction</a> lists all chapters, and '
+    '<a href="search.html">the search</a> knows every word.</p>'
+)
+
+
+def configure(app, config):
+    """Set what depends on where the site is served and its source kept."""
+    config.html_baseurl = os.environ.get("SITE_URL", "").rstrip("/")
+    if config.html_baseurl:
+        config.html_baseurl += "/"
+    options = config.html_theme_options
+    options["navbar_persistent"] = []  # the theme's second search box
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    for name in ("repository", "edit_page", "issues"):
+        options[f"use_{name}_button"] = bool(repository)
+    if repository:
+        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+        options["repository_url"] = f"{server}/{repository}"
+        branch = os.environ.get("SITE_BRANCH", "main")
+        options["repository_branch"] = branch
+        options["path_to_docs"] = ""
+
+
+def describe(doctree):
+    """Return the first sentences of a page as plain text.
+
+    Parameters
+    ----------
+    doctree : docutils.nodes.document or None
+        None for pages without a source, such as the search.
+
+    Returns
+    -------
+    str
+        At most 200 characters, the empty string if there is no prose.
+    """
+    for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
+        text = " ".join(paragraph.astext().split())
+        text = re.sub(
+            r"\\([A-Za-z]+)", lambda name: GREEK.get(name[1], name[1]), text
+        )
+        if len(text) > 40:
+            if len(text) <= LONGEST:
+                return text
+            return text[:LONGEST].rsplit(" ", 1)[0].rstrip(" ,;:") + " …"
+    return ""
+
+
+@functools.cache
+def changed(path):
+    """Return the day of a file's last commit, or the empty string."""
+    command = ["git", "log", "-1", "--format=%cs", "--", Path(path).name]
+    try:
+        run = subprocess.run(
+            command, cwd=Path(path).parent, capture_output=True, text=True
+        )
+    except OSError:  # no git
+        return ""
+    return run.stdout.strip()
+
+
+def metadata(pagename, context, base, image):
+    """Return the meta elements of a page's description and social card."""
+    title = re.sub("<[^>]+>", "", context.get("title", ""))
+    project = context["project"]
+    described = context["description"] or f"{title} of {project}"
+    pairs = [
+        ("name", "description", described),
+        ("property", "og:title", html.unescape(title)),
+        ("property", "og:description", described),
+        ("property", "og:type", "article"),
+        ("property", "og:site_name", project),
+    ]
+    if base:
+        pairs += [
+            ("property", "og:url", f"{base}{pagename}.html"),
+            ("property", "og:image", f"{base}_static/{image}"),
+            ("property", "og:image:alt", f"The cover of {project}"),
+            ("name", "twitter:card", "summary_large_image"),
+        ]
+    return "".join(
+        f'\n<meta {kind}="{key}" content="{html.escape(value)}">'
+        for kind, key, value in pairs
+    )
+
+
+def surround(app, pagename, templatename, context, doctree):
+    """Add to a page what the theme leaves out, leave out what it doubles."""
+    base = app.config.html_baseurl
+    context["default_mode"] = "auto"
+    context["description"] = describe(doctree)
+    tags = metadata(pagename, context, base, "card.png")
+    if pagename == "404" and base:
+        # The address that was asked for may lie in any folder.
+        tags = f'\n<base href="{urlsplit(base).path}">{tags}'
+    context["metatags"] = context.get("metatags", "") + tags
+    if doctree is not None:
+        context["last_updated"] = changed(app.env.doc2path(pagename))
+    if pagename == "book/comparison":
+        app.add_js_file("explorable.js", defer="defer")
+    seen, scripts = set(), []
+    for script in context["script_files"]:
+        key = str(getattr(script, "filename", None)), str(script.attributes)
+        if key not in seen and "thebe" not in str(key).lower():
+            scripts.append(script)
+        seen.add(key)
+    context["script_files"] = scripts
+
+
+def lost(app):
+    """Yield the page that a host shows for an unknown address."""
+    yield "404", {"title": "Page not found", "body": LOST}, "page.html"
+
+
+def map_site(app, exception):
+    """Write the sitemap, where the address of the site is known."""
+    base = app.config.html_baseurl
+    if exception or not base or app.builder.name != "html":
+        return
+    entries = []
+    for name in sorted(app.env.found_docs):
+        day = changed(app.env.doc2path(name))
+        day = f"<lastmod>{day}</lastmod>" if day else ""
+        location = html.escape(f"{base}{name}.html")
+        entries.append(f"<url><loc>{location}</loc>{day}</url>\n")
+    Path(app.outdir, "sitemap.xml").write_text(
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+        f"{''.join(entries)}</urlset>\n",
+        encoding="utf-8",
+    )
+
+
+def setup(app):
+    """Connect each part to its moment."""
+    app.connect("config-inited", configure, priority=100)
+    app.connect("html-page-context", surround, priority=900)
+    app.connect("html-collect-pages", lost)
+    app.connect("build-finished", map_site)
+    return {"version": "1", "parallel_read_safe": True}
