@@ -116,6 +116,12 @@ class Visit:
     def __exit__(self, *error):
         self.context.close()
 
+    def look(self, scheme, viewport):
+        """Show the page in a colour scheme and a window of a size."""
+        self.page.set_viewport_size(viewport)
+        self.page.evaluate("scheme => document.documentElement.dataset.theme = scheme", scheme)
+        self.page.wait_for_timeout(500)  # the theme waits a moment after a change of size, colours fade
+
     def scroll(self):
         """Show every part of the page once, as a reader would, so that it loads everything."""
         self.page.evaluate("""async () => {

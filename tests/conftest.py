@@ -1,4 +1,5 @@
 import pytest
+from browser import program
 
 import d2lutil  # noqa: F401  (before MXNet, whatever order the test modules import in)
 
@@ -10,3 +11,13 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.delenv("D2LUTIL_DATA_DIR", raising=False)
     return tmp_path / "cache" / "d2lutil" / "timemachine.txt"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say loudly that the pages were not tried in a browser."""
+    if program() is None:
+        terminalreporter.section("NO BROWSER", red=True, bold=True)
+        terminalreporter.line(
+            "No Chromium on this machine: tests/test_browser.py was SKIPPED.", red=True, bold=True
+        )
+        terminalreporter.line("On Debian or Ubuntu: apt-get install chromium; then run make test again.")

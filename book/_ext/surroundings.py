@@ -89,7 +89,7 @@ def changed(path):
 def metadata(pagename, context, base, image):
     """Return the meta elements of a page's description and social card."""
     title = re.sub("<[^>]+>", "", context.get("title", ""))
-    project = context["project"]
+    project = context["docstitle"]
     described = context["description"] or f"{title} of {project}"
     pairs = [
         ("name", "description", described),

@@ -1,0 +1,274 @@
+"""The built site in a browser: every page, and everything that moves."""
+
+import json
+import os
+
+import numpy
+import pytest
+from browser import DESK, PAGES, PHONE, SITE, Visit, program, serve, start
+
+import d2lutil
+
+TOC = [f"{word}.html" for word in (SITE.parent.parent / "_toc.yml").read_text().split() if "book/" in word]
+HEAVIEST = 1_300_000  # bytes of a page with everything it asks for
+READ = [name for name in PAGES if name != "index.html"]  # that one leads to the introduction
+
+pytestmark = pytest.mark.skipif(not PAGES, reason="no built site: run `make book` first")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if program() is None:
+        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        refuse("no Chromium on this machine: the pages were not tried in a browser")
+    with start() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site():
+    with serve() as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=READ)
+def visit(request, browser, site):
+    with Visit(browser, f"{site}/{request.param}") as visit:
+        visit.scroll()
+        visit.before = list(visit.errors)  # the tests below look at the page in other ways
+        yield visit
+
+
+@pytest.fixture
+def visits(browser, site):
+    opened = []
+
+    def open_(name, **options):
+        opened.append(Visit(browser, f"{site}/{name}", **options))
+        return opened[-1].page
+
+    yield open_
+    for visit in opened:
+        visit.__exit__()
+
+
+def test_page_asks_nobody_else(visit, site):
+    assert visit.elsewhere(site) == []
+
+
+def test_page_has_no_errors(visit):
+    assert visit.before == []
+
+
+def test_page_is_light(visit):
+    assert visit.weight() <= HEAVIEST
+
+
+def test_page_stands_still(visit):
+    assert visit.page.evaluate("shift") < 0.05
+
+
+def test_page_is_described(visit):
+    content = visit.page.locator("meta[name=description]").get_attribute("content")
+    assert 10 < len(content) <= 203
+    assert visit.page.locator("meta[property='og:title']").count() == 1
+    assert visit.page.locator("link[rel=icon]").count() == 1
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", DESK), ("light", PHONE)])
+def test_page_is_accessible(visit, scheme, viewport):
+    visit.look(scheme, viewport)
+    assert visit.violations() == []
+    assert visit.overflow() <= 0
+
+
+@pytest.mark.parametrize("name", READ)
+def test_page_opens_from_a_folder(browser, name):
+    with Visit(browser, (SITE / name).as_uri()) as visit:
+        assert visit.errors == []
+        assert visit.elsewhere("file://") == []
+        assert visit.page.evaluate("document.fonts.ready.then(() => document.fonts.size)") > 0
+
+
+def test_mathematics_and_code_are_accessible_in_full(visits):
+    page = visits("book/notation.html")
+    from browser import CHECK, RULES
+
+    page.evaluate(RULES)
+    assert page.evaluate(CHECK) == []
+
+
+def test_next_leads_through_the_book_and_back(visits):
+    page = visits(TOC[0])
+    for name in TOC[1:]:
+        page.goto(page.locator("a.right-next").evaluate("link => link.href"))
+        assert page.url.endswith(name)
+    for name in reversed(TOC[:-1]):
+        page.goto(page.locator("a.left-prev").evaluate("link => link.href"))
+        assert page.url.endswith(name)
+
+
+def test_search_finds(visits):
+    page = visits("book/intro.html")
+    page.keyboard.press("Control+k")
+    page.locator("#pst-search-dialog input").fill("truncation")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a")
+    assert "Search finished" in page.locator("#search-results").inner_text()
+    assert page.locator("#search-results li a[href*='truncated.html']").count() > 0
+
+
+def test_theme_switches_and_stays(visits):
+    page = visits("book/intro.html")
+    seen = set()
+    for _ in range(3):
+        page.locator(".theme-switch-button:visible").first.click()
+        seen.add(page.evaluate("document.documentElement.dataset.theme"))
+    assert seen == {"light", "dark"}
+    while page.evaluate("document.documentElement.dataset.mode") != "dark":
+        page.locator(".theme-switch-button:visible").first.click()
+    page.goto(page.url.replace("intro", "full"))
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_figures_have_a_white_ground_in_the_dark(visits):
+    page = visits("book/truncated.html", scheme="dark")
+    grounds = page.locator("main figure img").evaluate_all(
+        "all => all.map(image => getComputedStyle(image).backgroundColor)"
+    )
+    assert set(grounds) == {"rgb(255, 255, 255)"}
+
+
+def test_solutions_unfold_by_keyboard(visits):
+    page = visits("book/comparison.html")
+    solution = page.locator(".solution.dropdown").first
+    paragraph = solution.locator("p:not(.admonition-title)").first
+    assert not paragraph.is_visible()
+    solution.locator("button, summary").first.focus()
+    page.keyboard.press("Enter")
+    paragraph.wait_for(state="visible")
+
+
+def test_code_can_be_copied(visits):
+    page = visits("book/truncated.html")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    cell = page.locator("div.cell_input div.highlight").first
+    cell.hover()
+    cell.locator("button.copybtn").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == cell.locator("pre").inner_text().strip()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in TOC if (SITE / "_sources" / name).with_suffix(".ipynb").exists()]
+)
+def test_chapter_hands_out_its_notebook(visits, name):
+    link = visits(name).locator("a.btn-download-source-button")
+    source = (SITE / name).parent / link.get_attribute("href")
+    assert json.loads(source.read_text(encoding="utf-8"))["cells"]
+
+
+PREVIEWS = {
+    "book/comparison.html": {
+        "a[href='#equation-eq-cmp-reach']": ".katex",
+        "p a[href='#fig-partition']": "figcaption",
+        "a[href^='bibliography.html#']": ".citation",
+    },
+    "book/intro.html": {"a[href='glossary.html#term-segment']": "dd"},
+    "book/glossary.html": {"a[href='#term-bias']": "dd"},
+}
+
+
+@pytest.mark.parametrize("address", ["http", "file"])
+def test_links_show_what_they_lead_to(browser, site, address):
+    root = site if address == "http" else SITE.as_uri()
+    for name, links in PREVIEWS.items():
+        with Visit(browser, f"{root}/{name}") as visit:
+            for link, content in links.items():
+                found = visit.page.locator(f"main {link}").first
+                found.hover()
+                visit.page.wait_for_selector(f"#preview {content}")
+                visit.page.keyboard.press("Escape")
+                assert visit.page.locator("#preview").count() == 0
+                visit.page.mouse.move(0, 0)
+            assert visit.errors == []
+
+
+def test_previews_come_by_keyboard(visits):
+    page = visits("book/comparison.html")
+    page.locator("main a[href='#equation-eq-cmp-reach']").first.evaluate(
+        "link => link.focus({focusVisible: true})"
+    )
+    page.wait_for_selector("#preview[role=tooltip]")
+    assert page.locator("[aria-describedby=preview]").count() == 1
+    page.keyboard.press("Tab")
+    assert page.locator("#preview:has(.katex)").count() == 0
+
+
+def state(page):
+    return json.loads(page.locator(".explorable").get_attribute("data-state"))
+
+
+def agree(drawn):
+    """Compare every scheme of the interactive figure with the package."""
+    for name in ("randomized", "regular", "full"):
+        xi = numpy.array(drawn[name]["xi"])
+        assert [tuple(part) for part in drawn[name]["segments"]] == d2lutil.segments(xi)
+        reach = d2lutil.reach(xi)
+        for (first, stop), weights in zip(d2lutil.segments(xi), drawn[name]["weights"], strict=True):
+            numpy.testing.assert_allclose(weights, reach[stop - 1, first:stop])
+        lags = [numpy.diagonal(reach, -lag).mean() for lag in range(len(xi))]
+        numpy.testing.assert_allclose(drawn[name]["lag"], lags)
+
+
+def test_interactive_figure_is_the_packages(visits):
+    page = visits("book/comparison.html")
+    for tau, length in [(6, 6), (1, 2), (32, 32), (9, 15)]:
+        for name, value in (("tau", tau), ("pi", length)):
+            page.locator(f".explorable [name={name}]").fill(str(value))
+        drawn, pi = state(page), 1 - 1 / length
+        assert drawn["regular"]["xi"] == list(d2lutil.regular(32, tau))
+        expected = d2lutil.randomized(32, pi, rng=numpy.random.default_rng(11))
+        numpy.testing.assert_allclose(drawn["randomized"]["xi"], expected)
+        agree(drawn)
+        boxes = [
+            page.locator(f".explorable g.{name} rect").count() for name in ("randomized", "regular", "full")
+        ]
+        assert boxes == [len(drawn[name]["segments"]) for name in ("randomized", "regular", "full")]
+
+
+def test_interactive_figure_draws_again_by_keyboard(visits):
+    page = visits("book/comparison.html")
+    before = state(page)
+    page.locator(".explorable [name=tau]").focus()
+    page.keyboard.press("ArrowRight")
+    assert state(page)["tau"] == before["tau"] + 1
+    drawn = {json.dumps(before["randomized"]["xi"])}
+    for _ in range(5):
+        page.locator(".explorable button").focus()
+        page.keyboard.press("Enter")
+        after = state(page)
+        assert set(after["randomized"]["xi"]) <= {0, 1 / after["pi"]}
+        agree(after)
+        drawn.add(json.dumps(after["randomized"]["xi"]))
+    assert len(drawn) > 3
+    assert (
+        page.locator(".explorable svg").get_attribute("aria-label").startswith("Three schemes. randomized:")
+    )
+
+
+def test_interactive_figure_is_on_its_page_alone(visits):
+    assert [name for name in PAGES if "explorable.js" in (SITE / name).read_text()] == [
+        "book/comparison.html"
+    ]
+    assert (SITE / "_static" / "explorable.js").stat().st_size < 100_000
+    page = visits("book/comparison.html", javascript=False)
+    assert page.locator("#fig-partition img").is_visible()
+    assert page.locator(".explorable").count() == 0
+
+
+def test_address_that_leads_nowhere(visits):
+    page = visits("404.html")
+    assert "not here" in page.locator("h1").inner_text()
+    page.locator("main a[href='book/intro.html']").first.click()
+    page.wait_for_url("**/book/intro.html")
