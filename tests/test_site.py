@@ -1,5 +1,7 @@
 """The built site: links, anchors, images, and mathematics that was rendered."""
 
+import itertools
+import json
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +25,21 @@ def test_every_page_of_the_contents_was_built():
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8").split()
     names = [word for word in toc if word.startswith("book/")]
     assert [name for name in names if not (SITE / f"{name}.html").is_file()] == []
+
+
+def test_next_and_previous_follow_the_contents(soups):
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8").split()
+    paths = [SITE / f"{word}.html" for word in toc if word.startswith("book/")]
+    for here, there in itertools.pairwise(paths):
+        assert here.parent / soups[here].select_one("a.right-next")["href"] == there
+        assert there.parent / soups[there].select_one("a.left-prev")["href"] == here
+
+
+def test_chapters_hand_out_their_notebooks(soups):
+    for path in PAGES:
+        if (ROOT / "book" / path.with_suffix(".ipynb").name).is_file():
+            link = soups[path].select_one("a.btn-download-source-button")
+            assert json.loads((path.parent / link["href"]).read_text(encoding="utf-8"))["cells"]
 
 
 def test_links_lead_somewhere(soups):
