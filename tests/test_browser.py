@@ -158,7 +158,7 @@ PREVIEWS = {
         "a[href^='bibliography.html#']": ".citation",
     },
     "book/intro.html": {"a[href='glossary.html#term-segment']": "dd"},
-    "book/glossary.html": {"a[href='#term-bias']": "dd"},
+    "book/glossary.html": {"a.reference[href='#term-bias']": "dd"},
 }
 
 
