@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS = $(wildcard book/*.ipynb)
 
-.PHONY: help env book test check format run matrix lock clean
+.PHONY: help env book test check format run matrix colab test-colab lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -34,6 +34,12 @@ run: env         ## execute the chapters again, in place (one: make run NOTEBOOK
 
 matrix: env      ## test the package on other Pythons and NumPys
 	$(BIN)/python tools/matrix.py
+
+colab: env       ## write the chapters as notebooks for Colab and Binder to _build/colab
+	$(BIN)/python tools/colab.py write
+
+test-colab: env  ## run those notebooks in environments like Colab's
+	$(BIN)/python tools/colab.py test
 
 lock: env        ## resolve requirements.txt again into requirements.lock
 	$(BIN)/python tools/lock.py
