@@ -31,7 +31,9 @@ def is_there(name):
     if "." not in name:
         return shutil.which(name) is not None
     search = ["kpsewhich", name]
-    return shutil.which(search[0]) is not None and subprocess.run(search, capture_output=True).returncode == 0
+    return (
+        shutil.which(search[0]) is not None and subprocess.run(search, capture_output=True).returncode == 0
+    )
 
 
 def missing(found=is_there):
@@ -52,7 +54,9 @@ def faults(log):
     list of str
         One line a fault.
     """
-    lines = re.findall(r"^(?:! .*|Missing character: .*|LaTeX Warning: Reference .* undefined.*)", log, re.M)
+    lines = re.findall(
+        r"^(?:! .*|Missing character: .*|LaTeX Warning: Reference .* undefined.*)", log, re.M
+    )
     wide = re.findall(r"^Overfull \\hbox \(([\d.]+)pt too wide\) .*", log, re.M)
     return lines + [f"a line sticks out by {points} pt" for points in wide if float(points) > WIDEST]
 

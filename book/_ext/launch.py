@@ -1,0 +1,100 @@
+"""Buttons that lead to the other forms of the book.
+
+Colab and Binder open the notebooks that ``make colab`` wrote and the workflow
+``publish`` pushed: GITHUB_REPOSITORY names the repository, NOTEBOOKS_BRANCH
+the branch. Without both, no button is shown. The PDF is offered where
+``make pdf`` has printed the present chapters.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+PDF = "backpropagation-through-time.pdf"
+
+
+def addresses(environ, chapter):
+    """Return the addresses that open a chapter, by the service's name.
+
+    Parameters
+    ----------
+    environ : mapping
+        The environment variables.
+    chapter : str
+        Name of its notebook, without the suffix.
+
+    Returns
+    -------
+    dict
+        Empty where it is not known where the notebooks are.
+    """
+    names = ("GITHUB_REPOSITORY", "NOTEBOOKS_BRANCH")
+    repository, branch = (quote(environ.get(name, "")) for name in names)
+    if not (repository and branch):
+        return {}
+    colab = "https://colab.research.google.com/github"
+    binder = "https://mybinder.org/v2/gh"
+    path = f"{chapter}.ipynb"
+    return {
+        "Colab": f"{colab}/{repository}/blob/{branch}/{path}",
+        "Binder": f"{binder}/{repository}/{branch}?urlpath=lab/tree/{path}",
+    }
+
+
+def printed(root):
+    """Return the path of the PDF if it is no older than the book, or None."""
+    root = Path(root)
+    pdf = root / "_build" / "pdf" / PDF
+    sources = [*root.glob("book/*.ipynb"), *root.glob("book/*.md")]
+    sources += [*root.glob("_*.yml"), *root.glob("book/*.bib")]
+    newest = max((path.stat().st_mtime for path in sources), default=0)
+    return pdf if pdf.is_file() and pdf.stat().st_mtime >= newest else None
+
+
+def button(text, tooltip, icon, url):
+    """Return a link as the theme's header wants it."""
+    about = {"text": text, "tooltip": tooltip, "icon": icon, "url": url}
+    return {"type": "link", **about}
+
+
+def add_buttons(app, pagename, templatename, context, doctree):
+    """Put the buttons into the header of a page."""
+    header = context.get("header_buttons")
+    if doctree is None or header is None:
+        return
+    if Path(app.env.doc2path(pagename)).suffix == ".ipynb":
+        images = {"Colab": "logo_colab.png", "Binder": "logo_binder.svg"}
+        found = addresses(os.environ, Path(pagename).name)
+        links = [
+            button(
+                name,
+                f"Run this chapter on {name}",
+                f"_static/images/{images[name]}",
+                address,
+            )
+            for name, address in found.items()
+        ]
+        group = {"type": "group", "icon": "fas fa-rocket", "buttons": links}
+        group |= {"tooltip": "Run this chapter", "label": "launch-buttons"}
+        header += [group] if links else []
+    if printed(app.srcdir):
+        url = context["pathto"](PDF, 1)
+        link = button("Whole book", "The book as PDF", "fas fa-book", url)
+        for group in header:
+            if group.get("label") == "download-buttons":
+                group["buttons"].append(link)
+
+
+def copy_pdf(app, exception):
+    """Put the PDF beside the pages that link to it."""
+    pdf = printed(app.srcdir)
+    if exception is None and app.builder.format == "html" and pdf:
+        shutil.copy(pdf, app.outdir)
+
+
+def setup(app):
+    """Add the buttons after the theme has made its own."""
+    app.connect("html-page-context", add_buttons, priority=600)
+    app.connect("build-finished", copy_pdf)
+    return {"version": "1", "parallel_read_safe": True}
