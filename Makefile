@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NOTEBOOKS = $(wildcard book/*.ipynb)
 
-.PHONY: help env book test check format run matrix colab test-colab lock clean
+.PHONY: help env book test check format run matrix colab test-colab pdf serve links lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -25,7 +25,7 @@ format: env      ## format modules and notebooks
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format .
 
-test: check book ## check everything: ruff, pytest, the built site, every notebook
+test: check book colab ## check everything: ruff, pytest, the built site, every notebook
 	$(BIN)/python -m pytest
 	$(BIN)/python tools/notebooks.py check
 
@@ -40,6 +40,15 @@ colab: env       ## write the chapters as notebooks for Colab and Binder to _bui
 
 test-colab: env  ## run those notebooks in environments like Colab's
 	$(BIN)/python tools/colab.py test
+
+pdf: env         ## print the book to _build/pdf; `make book` then links to it
+	$(BIN)/python tools/pdf.py
+
+serve: env       ## show the book at http://127.0.0.1:8000 and render again what you save
+	$(BIN)/python tools/serve.py
+
+links: env       ## ask the addresses outside the book whether they still answer
+	$(BIN)/jupyter-book build . --builder linkcheck -q
 
 lock: env        ## resolve requirements.txt again into requirements.lock
 	$(BIN)/python tools/lock.py

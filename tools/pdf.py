@@ -62,7 +62,10 @@ def faults(log):
 
 
 def main():
-    """Write the PDF, or leave with what is wrong."""
+    """Write the PDF, or leave with what is wrong; ``packages`` only lists what Debian has to install."""
+    if sys.argv[1:] == ["packages"]:
+        print(*PACKAGES)
+        return
     lacking = missing()
     if lacking:
         sys.exit(

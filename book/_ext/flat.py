@@ -15,12 +15,14 @@ from sphinx_markdown_builder.contexts import (
     IndentContext,
     SubContext,
     SubContextParams,
+    TableContext,
     WrappedContext,
 )
 from sphinx_markdown_builder.translator import (
     MarkdownTranslator,
     pushing_context,
 )
+from tabulate import tabulate
 
 CUT = "\ue000"  # for private use: in no text, and no space for strip()
 
@@ -43,6 +45,15 @@ def pieces(text):
     prose = map(str.strip, rest[2::3])
     others = zip(rest[::3], rest[1::3], prose, strict=True)
     return [("text", "", first.strip()), *others]
+
+
+class Table(TableContext):
+    """A table whose numbers stay as they are: 2.50 is not 2.5."""
+
+    def make(self):
+        """Return the table as Markdown."""
+        head, *body = map(self.make_row, [*self.headers, *self.body])
+        return tabulate(body, head, tablefmt="github", disable_numparse=True)
 
 
 class FlatTranslator(MarkdownTranslator):
@@ -117,6 +128,11 @@ class FlatTranslator(MarkdownTranslator):
         self.add_block(f"![{alt}](data:{kind};base64,{data})")
         raise nodes.SkipNode
 
+    @pushing_context
+    def visit_table(self, _node):
+        """Begin a table."""
+        self._push_context(Table(params=SubContextParams(2, 1)))
+
     def visit_math_block(self, node):
         """Write an equation with the number that references show."""
         number = self.number("displaymath", node)
@@ -128,7 +144,7 @@ class FlatTranslator(MarkdownTranslator):
         """Begin an exercise under a heading of its own."""
         self.add_cut("exercise")
         number, name = self.number("exercise", node), node[0].astext()
-        words = filter(None, [node["title"], number, name])
+        words = filter(None, [node["title"], number, name.strip()])
         self.add_block(f"### {' '.join(words)}")
 
     def depart_exercise_enumerable_node(self, _node):

@@ -1,0 +1,69 @@
+"""The notebooks that `make colab` wrote: each chapter is there, whole, and without MyST."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+WRITTEN = ROOT / "_build" / "colab"
+RAW = re.compile(r"\{[a-z:-]+\}`|^\s*(?::::|```)\{|^\([a-z-]+\)=$|\]\(\)|^:::|\ue000|\[\]", re.M)
+
+pytestmark = pytest.mark.skipif(not WRITTEN.is_dir(), reason="no notebooks: run `make colab` first")
+chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+def prose(notebook):
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+@chapters
+def test_a_chapter_keeps_its_code(path):
+    copy = nbformat.read(WRITTEN / path.name, as_version=4)
+    nbformat.validate(copy)
+    original = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert [c.source for c in copy.cells if c.cell_type == "code"][1:] == original
+
+
+@chapters
+def test_a_chapter_holds_no_myst(path):
+    text = prose(nbformat.read(WRITTEN / path.name, as_version=4))
+    assert RAW.findall(re.sub(r"`[^`{}]+`", "", text)) == []
+
+
+@chapters
+def test_a_chapter_keeps_its_prose(path):
+    """Count what an author can count: headings, displayed equations, exercises, solutions, captions."""
+    cells = nbformat.read(path, as_version=4).cells
+    source = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    text = prose(nbformat.read(WRITTEN / path.name, as_version=4))
+    captions = sum("figure" in cell.metadata.get("mystnb", {}) for cell in cells)
+    headings = len(re.findall(r"^#{1,3} ", source, flags=re.M))
+    exercises = len(re.findall(r"^```\{exercise\}", source, flags=re.M))
+    assert len(re.findall(r"^\$\$$", text, flags=re.M)) == len(re.findall(r"^\$\$", source, flags=re.M))
+    assert len(re.findall(r"^### Exercise \d+\.\d+", text, flags=re.M)) == exercises
+    assert len(re.findall(r"^#### Solution to Exercise", text, flags=re.M)) == exercises
+    assert len(re.findall(r"^\*\*Fig\. \d+\.\d+\.\*\* ", text, flags=re.M)) == captions
+    references = int("## References" in text)
+    assert len(re.findall(r"^#{1,3} ", text, flags=re.M)) == headings + exercises + references
+
+
+@chapters
+def test_every_reference_to_an_equation_has_its_tag(path):
+    books = [nbformat.read(WRITTEN / other.name, as_version=4) for other in CHAPTERS]
+    numbers = {number for book in books for number in re.findall(r"\\tag\{([\d.]+)\}", prose(book))}
+    source = (ROOT / "book" / path.name).read_text(encoding="utf-8")
+    text = prose(nbformat.read(WRITTEN / path.name, as_version=4))
+    shown = re.findall(r"\((\d+\.\d+)\)", text)
+    assert len([number for number in shown if number in numbers]) >= len(re.findall(r"\{eq\}`", source))
+
+
+def test_no_address_of_a_repository_is_written_into_the_tree():
+    for folder in ("book/_ext", "tools", "binder", ".github"):
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in {".py", ".yml", ".txt"}:
+                assert not re.search(
+                    r"github\.com/\w+/\w+/blob|\.github\.io", path.read_text(encoding="utf-8")
+                )

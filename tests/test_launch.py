@@ -1,0 +1,67 @@
+"""What leads from the pages to Colab, Binder and the PDF, and what Binder and the PDF need."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "book" / "_ext"), str(ROOT / "tools")]
+
+import launch  # noqa: E402  (the book's Sphinx extension)
+import pdf  # noqa: E402
+
+
+def test_buttons_need_repository_and_branch():
+    both = {"GITHUB_REPOSITORY": "owner/name", "NOTEBOOKS_BRANCH": "colab"}
+    assert launch.addresses(both, "rnn") == {
+        "Colab": "https://colab.research.google.com/github/owner/name/blob/colab/rnn.ipynb",
+        "Binder": "https://mybinder.org/v2/gh/owner/name/colab?urlpath=lab/tree/rnn.ipynb",
+    }
+    assert launch.addresses({"GITHUB_REPOSITORY": "owner/name"}, "rnn") == {}
+    assert launch.addresses({"NOTEBOOKS_BRANCH": "colab"}, "rnn") == {}
+
+
+def test_the_pdf_is_offered_while_it_is_new(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_build" / "pdf").mkdir(parents=True)
+    printed, source = tmp_path / "_build" / "pdf" / launch.PDF, tmp_path / "book" / "a.md"
+    source.touch()
+    assert launch.printed(tmp_path) is None
+    printed.touch()
+    os.utime(source, (1, 1))
+    assert launch.printed(tmp_path) == printed
+    os.utime(printed, (0, 0))
+    assert launch.printed(tmp_path) is None
+
+
+def test_binder_installs_the_versions_of_the_book():
+    book = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    pins = set(re.findall(r"^[\w-]+==[\w.]+", book, flags=re.M))
+    binder = (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8")
+    assert set(re.findall(r"^[^#\s]+", binder, flags=re.M)) <= pins
+    assert "mxnet==1.9.1" in (ROOT / "binder" / "postBuild").read_text(encoding="utf-8")
+
+
+def test_missing_packages_are_named():
+    assert pdf.missing(found=lambda name: True) == []
+    assert pdf.missing(found=lambda name: name != "xelatex") == ["texlive-xetex"]
+    assert set(pdf.missing(found=lambda name: False)) == set(pdf.PACKAGES)
+
+
+def test_what_a_reader_would_see_is_a_fault():
+    log = """\
+This is XeTeX
+Overfull \\hbox (4.2pt too wide) in paragraph at lines 10--10
+Overfull \\hbox (80.0pt too wide) in paragraph at lines 20--21
+Missing character: There is no ξ in font nullfont!
+LaTeX Warning: Reference `eq-x' on page 3 undefined on input line 7.
+! Undefined control sequence.
+"""
+    assert len(pdf.faults(log)) == 4
+    assert pdf.faults("This is XeTeX\nOverfull \\vbox (3.0pt too high) detected at line 5\n") == []
+
+
+def test_the_pdf_has_one_name():
+    assert pdf.PDF.name == launch.PDF
+    assert f"targetname: {pdf.PDF.stem}.tex" in (ROOT / "_config.yml").read_text(encoding="utf-8")
