@@ -17,7 +17,7 @@ import colab  # noqa: E402  (the book's Sphinx extensions)
 import flat  # noqa: E402
 
 SITE = "https://example.org/book"
-RAW = re.compile(r"\{[a-z:-]+\}`|^\s*(?::::|```)\{|^\([a-z-]+\)=$|\]\(\)|^:::|\ue000|\[\]", re.M)
+RAW = re.compile(r"\{[a-z:-]+\}`|^\s*(?::::|```)\{|^\([a-z-]+\)=$|\]\(\)|^:::|\ue000|\[\]|<a id", re.M)
 
 CONFIGURATION = f"""\
 import sys

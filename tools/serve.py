@@ -30,7 +30,7 @@ def main():
     (FOLDER / "conf.py").write_text(configuration(), encoding="utf-8")
     program = Path(sys.executable).parent / "sphinx-autobuild"
     command = [str(program), "-q", "-c", str(FOLDER), str(ROOT), str(FOLDER / "html")]
-    for folder in ("_build", ".venv", ".git", ".ruff_cache"):
+    for folder in ("_build", ".venv", ".git", ".ruff_cache", "tests", "tools"):
         command += ["--ignore", str(ROOT / folder)]
     os.execv(program, [*command, *sys.argv[1:]])
 
