@@ -69,7 +69,8 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
                 loss, h = bptt(net, X[start:stop], Y[start:stop], h, xi[start:stop])
                 norms.append(clip_gradients(net.parameters(), highest) / predictions)
                 for parameter in trainable(net.parameters()):
-                    parameter.data()[:] -= lr / predictions * parameter.grad()
+                    value = parameter.data()
+                    value -= lr / predictions * parameter.grad()
                 total += loss
                 read += X[start:stop].size
                 bar.update(X[start:stop].size)
@@ -114,7 +115,7 @@ def perplexity(net, X, Y):
     h, total, step = net.begin_state(X.shape[1]), 0.0, 1000
     for start in range(0, len(X), step):
         O, h = net(X[start : start + step], h)
-        total += float(cross_entropy(O, Y[start : start + step]).sum())
+        total += float(cross_entropy(O, mxnet.np.array(Y[start : start + step])).sum())
     return _exp(total / X.size)
 
 

@@ -1,0 +1,75 @@
+"""Threads: the columns of a batch are independent of one another, the steps of a text are not.
+
+Two threads that share the small matrix product of one step wait for each other at every step. So MXNet
+gets one thread when this package is imported, and :func:`share` gives every thread columns of its own.
+``OMP_NUM_THREADS``, ``OPENBLAS_NUM_THREADS`` or ``MXNET_OMP_MAX_THREADS``, if set, is what counts instead.
+"""
+
+import contextlib
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy
+from threadpoolctl import ThreadpoolController
+
+from d2lutil.compat import mxnet
+
+SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_OMP_MAX_THREADS")
+COLUMNS = 8  # a thread's smallest share, and the fewest that go forward by hand
+MULTIPLICATIONS = 500_000  # the least work a thread should have in a step
+
+
+def share(function, batch_size, num_hiddens):
+    """Call a function on parts of a batch's columns, each in a thread of its own.
+
+    Meanwhile NumPy's own threads rest.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(columns)`` with a slice of columns.
+
+    Returns
+    -------
+    list
+        What the calls returned, in the order of the columns.
+    """
+    num_threads = number(batch_size, num_hiddens)
+    edges = numpy.linspace(0, batch_size, num_threads + 1).astype(int).tolist()
+    columns = [slice(*pair) for pair in itertools.pairwise(edges)]
+    rest = contextlib.nullcontext()
+    if num_threads > 1 or setting() is None:
+        rest = _libraries().limit(limits=1)
+    with rest:
+        if num_threads == 1:
+            return [function(columns[0])]
+        with ThreadPoolExecutor(num_threads) as pool:
+            return list(pool.map(function, columns))
+
+
+def number(batch_size, num_hiddens):
+    """Return how many threads a batch deserves, at most as many as are allowed."""
+    allowed = setting() or _processors()
+    deserved = min(batch_size // COLUMNS, batch_size * num_hiddens**2 // MULTIPLICATIONS)
+    return max(1, min(allowed, deserved))
+
+
+def setting():
+    """Return the number of threads that the user has set, or None."""
+    values = [os.environ.get(name, "") for name in SETTINGS]
+    return min((int(value) for value in values if value.isdigit() and int(value) > 0), default=None)
+
+
+def _processors():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def _libraries():
+    return ThreadpoolController()
+
+
+if setting() is None:
+    mxnet.base._LIB.MXSetNumOMPThreads(1)

@@ -1,0 +1,94 @@
+"""How many threads a batch gets, and that their number changes nothing but the time."""
+
+import importlib
+import threading
+
+import numpy
+import pytest
+import reference
+from threadpoolctl import threadpool_info
+
+import d2lutil
+from d2lutil import threads
+
+
+@pytest.fixture
+def unset(monkeypatch):
+    for name in threads.SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "_processors", lambda: 4)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "num_hiddens", "expected"),
+    [(1, 128, 1), (32, 16, 1), (8, 2000, 1), (16, 256, 2), (32, 256, 4), (128, 512, 4)],
+)
+def test_a_thread_needs_columns_and_work(unset, batch_size, num_hiddens, expected):
+    assert threads.number(batch_size, num_hiddens) == expected
+
+
+def test_setting_of_the_user_counts(unset, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+    assert threads.number(128, 512) == 8
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert threads.number(128, 512) == 2
+
+
+@pytest.mark.parametrize("value", ["", "0", "many", "-1"])
+def test_setting_that_is_no_number_is_none(unset, monkeypatch, value):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert threads.setting() is None
+
+
+def test_columns_are_shared_completely_and_in_order(unset):
+    seen = threads.share(lambda columns: (columns, threading.get_ident()), 35, 256)
+    assert len(seen) == 4
+    assert numpy.concatenate([numpy.arange(35)[columns] for columns, _ in seen]).tolist() == list(range(35))
+    assert threading.get_ident() not in [thread for _, thread in seen]
+
+
+def test_libraries_rest_meanwhile_and_get_their_threads_back(unset):
+    def count():
+        libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+        return [x["num_threads"] for x in libraries if "mxnet" not in x["filepath"]]
+
+    before = count()
+    for inside in threads.share(lambda columns: count(), 32, 256):
+        assert set(inside) == {1}
+    assert count() == before
+
+
+def test_error_in_a_thread_is_raised(unset):
+    def fail(columns):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        threads.share(fail, 32, 256)
+
+
+@pytest.mark.parametrize("name", reference.make_schemes())
+def test_gradient_does_not_depend_on_the_number_of_threads(unset, monkeypatch, name):
+    net, xi = reference.make_net(num_hiddens=6), reference.make_schemes()[name]
+    rng = numpy.random.default_rng(0)
+    X, Y = rng.integers(reference.VOCAB_SIZE, size=(2, len(xi), 19))
+    h = d2lutil.compat.mxnet.np.array(rng.uniform(-0.9, 0.9, (19, 6)), dtype="float64")
+    results = []
+    for columns, num_threads in [(100, 1), (1, 1), (5, 3)]:  # fused forward, by hand, three threads
+        monkeypatch.setattr(threads, "COLUMNS", columns)
+        monkeypatch.setattr(threads, "number", lambda *shape, n=num_threads: n)
+        d2lutil.zero_gradients(net.collect_params())
+        loss, last = d2lutil.bptt(net, X, Y, h, xi)
+        results.append((loss, last.asnumpy(), *reference.gradients(net).values()))
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            numpy.testing.assert_allclose(a, b, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(("setting", "calls"), [(None, [1]), ("2", [])])
+def test_mxnet_gets_one_thread_unless_the_user_says_otherwise(unset, monkeypatch, setting, calls):
+    if setting:
+        monkeypatch.setenv("OMP_NUM_THREADS", setting)
+    seen = []
+    monkeypatch.setattr(threads.mxnet.base._LIB, "MXSetNumOMPThreads", seen.append)
+    importlib.reload(threads)
+    assert seen == calls
