@@ -65,6 +65,7 @@ def bptt(net, X, Y, h, xi):
         if parameter.grad_req != "null":
             total = parameter.grad()
             total[:] = total.asnumpy() + gradient
+            parameter.data()._fresh_grad = True  # as backward() does; gluon.Trainer asks for it
     return sum(losses), mxnet.np.array(numpy.concatenate(last), dtype=state.dtype)
 
 

@@ -1,0 +1,152 @@
+"""Checkpoints of a run on several workers: each worker's own files, and one segment that all agree on."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy
+
+from d2lutil import checks
+from d2lutil.compat import mxnet
+
+__all__ = ["Checkpoints"]
+
+
+class Checkpoints:
+    """A worker's last two checkpoints.
+
+    A file is written beside its place, synchronized to the disk and renamed, so it is whole or not there.
+    No worker can be more than one checkpoint ahead, because each waits for the gradients of all; so the
+    oldest of their newest checkpoints is one that all have, without a file system in common.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Created if missing. It holds pickled optimizer states: load only your own.
+    every : int
+        Segments between checkpoints, at least 1.
+    exchange : Exchange
+    net : RNN
+    trainer : gluon.Trainer
+        With ``kvstore=None``: every worker holds the same optimizer state.
+    X, Y : int arrays ``(num_steps, batch_size)``
+        This worker's columns. A checkpoint of other columns is refused.
+
+    Raises
+    ------
+    ValueError
+        The directory holds a checkpoint of another number of workers, network or text, or a damaged one.
+    """
+
+    def __init__(self, directory, every, exchange, net, trainer, X, Y):
+        self.directory = Path(directory)
+        self.every = checks.integer("every", every, 1)
+        self.exchange, self.net, self.trainer = exchange, net, trainer
+        text = hashlib.sha256(b"".join(numpy.asarray(A, dtype="int32").tobytes() for A in (X, Y)))
+        self.run = {
+            "workers": exchange.workers,
+            "num_hiddens": net.num_hiddens,
+            "vocab_size": net.vocab_size,
+            "dtype": str(numpy.dtype(net.W_hh.dtype)),
+            "columns": list(X.shape),
+            "text": text.hexdigest()[:16],
+        }
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def save(self, segment, **arrays):
+        """Write a checkpoint after ``segment`` segments, if that is a multiple of ``every``.
+
+        Parameters
+        ----------
+        segment : int
+            How many segments are done.
+        **arrays
+            What this worker carries on: the state ``h``, say. Numbers come back as arrays.
+        """
+        if segment % self.every:
+            return
+        for name, parameter in zip("abcde", self.net.parameters(), strict=True):
+            arrays[f"_{name}"] = parameter.data()
+        content = {n: a.asnumpy() if hasattr(a, "asnumpy") else a for n, a in arrays.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            self.trainer.save_states(f"{folder}/states")
+            content["_states"] = numpy.frombuffer(Path(folder, "states").read_bytes(), dtype="uint8")
+        buffer = io.BytesIO()
+        numpy.savez(buffer, _run=json.dumps(self.run), **content)
+        write(self._path(segment), buffer.getvalue())
+        for old in self._mine():
+            if old < segment - self.every:
+                self._path(old).unlink()
+
+    def restore(self):
+        """Set the network and the trainer to the newest checkpoint that all workers have.
+
+        Returns
+        -------
+        segment : int
+            How many segments are done; 0 without a checkpoint.
+        arrays : dict
+            What :meth:`save` was given, as NumPy arrays.
+        """
+        for path in self.directory.glob("worker-*.npz"):
+            of = int(re.search(r"-of-(\d+)-", path.name)[1])
+            if of != self.exchange.workers:
+                message = f"{str(path)!r} is of a run with {of} workers"
+                raise ValueError(f"{message}; allowed: one with {self.exchange.workers}, as now")
+        newest = self.exchange.gather("newest", max(self._mine(), default=0))
+        segment = int(min(newest))
+        if max(newest) - segment > self.every:
+            found = ", ".join(f"{n:.0f} of worker {k}" for k, n in enumerate(newest))
+            raise ValueError(
+                f"directory={str(self.directory)!r}: the newest segments are {found}; files are lost"
+            )
+        if segment == 0:
+            return 0, {}
+        content = self._load(self._path(segment))
+        for name, parameter in zip("abcde", self.net.parameters(), strict=True):
+            parameter.set_data(mxnet.np.array(content[f"_{name}"], dtype=content[f"_{name}"].dtype))
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "states").write_bytes(content["_states"].tobytes())
+            self.trainer.load_states(f"{folder}/states")
+        return segment, {name: array for name, array in content.items() if not name.startswith("_")}
+
+    def _load(self, path):
+        try:
+            with numpy.load(path) as file:
+                content = dict(file)
+            run = json.loads(str(content["_run"]))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{str(path)!r} is no checkpoint, or a damaged one: {error}") from None
+        if run != self.run:
+            other = {name: value for name, value in run.items() if value != self.run.get(name)}
+            now = {name: self.run.get(name) for name in other}
+            raise ValueError(f"{str(path)!r} is of another run: {other}; allowed: {now}, as now")
+        return content
+
+    def _path(self, segment):
+        index, workers = self.exchange.index, self.exchange.workers
+        return self.directory / f"worker-{index}-of-{workers}-{segment:09d}.npz"
+
+    def _mine(self):
+        paths = self.directory.glob(f"worker-{self.exchange.index}-of-{self.exchange.workers}-*.npz")
+        return sorted(int(path.stem.rpartition("-")[2]) for path in paths)
+
+
+def write(path, content):
+    """Write a file so that it holds the old content or the new one, whatever happens."""
+    temporary = path.with_suffix(".part")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
