@@ -1,0 +1,110 @@
+"""Train on a text by truncated backpropagation through time, on one process or as a worker of many."""
+
+import argparse
+import time
+
+import d2lutil  # first: it makes MXNet load under today's NumPy
+import mxnet
+import numpy
+from d2lutil.cluster import Checkpoints, Exchange, columns
+from mxnet import gluon
+
+
+def parse():
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", default="time_machine")
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=32,
+        help="columns of all workers together",
+    )
+    parser.add_argument("--hiddens", type=int, default=64)
+    parser.add_argument(
+        "--tau", type=int, default=50, help="steps of a segment"
+    )
+    parser.add_argument(
+        "--segments", type=int, default=20, help="segments to train on"
+    )
+    parser.add_argument("--lr", type=float, default=1.0)
+    parser.add_argument("--theta", type=float, default=1.0)
+    parser.add_argument("--momentum", type=float, default=0.0)
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument(
+        "--checkpoints",
+        help="folder; the run goes on where its checkpoints end",
+    )
+    parser.add_argument(
+        "--every", type=int, default=10, help="segments between checkpoints"
+    )
+    parser.add_argument(
+        "--save", help="file for worker 0's parameters, gradients and times"
+    )
+    return parser.parse_args()
+
+
+def main(options):
+    """Train, and save what worker 0 has in the end."""
+    text = d2lutil.normalize(d2lutil.load_corpus(options.corpus).text)
+    vocab = d2lutil.Vocab(text)
+    exchange = Exchange()
+    X, Y = (
+        columns(A, exchange.index, exchange.workers)
+        for A in d2lutil.streams(vocab.encode(text), options.batch)
+    )
+    mxnet.random.seed(0)
+    net = d2lutil.RNN(len(vocab), options.hiddens)
+    net.initialize()
+    net.cast(options.dtype)
+    params = net.parameters()
+    exchange.share(params)
+    settings = {"learning_rate": options.lr, "momentum": options.momentum}
+    trainer = gluon.Trainer(params, "sgd", settings, kvstore=None)
+
+    done, h = 0, net.begin_state(X.shape[1])
+    if options.checkpoints:
+        store = Checkpoints(
+            options.checkpoints, options.every, exchange, net, trainer, X, Y
+        )
+        done, carried = store.restore()
+        h = mxnet.np.array(carried["h"], dtype=options.dtype) if done else h
+
+    segments = d2lutil.segments(d2lutil.regular(len(X), options.tau))
+    predictions = options.tau * options.batch  # of all workers
+    times, first, total = [], None, 0.0
+    for segment in range(done, options.segments):
+        start, stop = segments[segment % len(segments)]
+        if start == 0:
+            h = net.begin_state(X.shape[1])
+        begin = time.perf_counter()
+        xi = d2lutil.full(stop - start)
+        d2lutil.zero_gradients(params)
+        loss, h = d2lutil.bptt(net, X[start:stop], Y[start:stop], h, xi)
+        exchange.sum_gradients(params)
+        if first is None:
+            first = [p.grad().asnumpy().copy() for p in params]
+        d2lutil.clip_gradients(params, options.theta * predictions)
+        trainer.step(predictions)
+        mxnet.nd.waitall()
+        times.append(time.perf_counter() - begin)
+        if options.checkpoints:
+            store.save(segment + 1, h=h)
+        if segment == done:
+            print(
+                f"from segment {done}: {len(X)} steps, {X.shape[1]} columns",
+                flush=True,
+            )
+    total = sum(exchange.gather("loss", loss))
+    if exchange.index == 0:
+        print(f"loss of the last segment {total:.4f}", flush=True)
+        if options.save:
+            arrays = {
+                f"value_{k}": p.data().asnumpy() for k, p in enumerate(params)
+            }
+            arrays |= {f"gradient_{k}": g for k, g in enumerate(first)}
+            numpy.savez(options.save, times=times, loss=total, **arrays)
+
+
+if __name__ == "__main__":
+    main(parse())
