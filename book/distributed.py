@@ -1,4 +1,4 @@
-"""Train on a text by truncated backpropagation through time, on one process or as a worker of many."""
+"""Train by truncated backpropagation through time, alone or as a worker."""
 
 import argparse
 import time
@@ -15,31 +15,21 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", default="time_machine")
     parser.add_argument(
-        "--batch",
-        type=int,
-        default=32,
-        help="columns of all workers together",
+        "--batch", type=int, default=32, help="of all workers"
     )
     parser.add_argument("--hiddens", type=int, default=64)
+    parser.add_argument("--tau", type=int, default=50, help="steps a segment")
     parser.add_argument(
-        "--tau", type=int, default=50, help="steps of a segment"
-    )
-    parser.add_argument(
-        "--segments", type=int, default=20, help="segments to train on"
+        "--segments", type=int, default=20, help="to train on"
     )
     parser.add_argument("--lr", type=float, default=1.0)
     parser.add_argument("--theta", type=float, default=1.0)
     parser.add_argument("--momentum", type=float, default=0.0)
     parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--checkpoints", help="folder; its run is continued")
+    parser.add_argument("--every", type=int, default=10, help="segments")
     parser.add_argument(
-        "--checkpoints",
-        help="folder; the run goes on where its checkpoints end",
-    )
-    parser.add_argument(
-        "--every", type=int, default=10, help="segments between checkpoints"
-    )
-    parser.add_argument(
-        "--save", help="file for worker 0's parameters, gradients and times"
+        "--save", help="file for what worker 0 has in the end"
     )
     return parser.parse_args()
 
@@ -72,29 +62,27 @@ def main(options):
 
     segments = d2lutil.segments(d2lutil.regular(len(X), options.tau))
     predictions = options.tau * options.batch  # of all workers
-    times, first, total = [], None, 0.0
+    times, first = [], None
     for segment in range(done, options.segments):
         start, stop = segments[segment % len(segments)]
         if start == 0:
             h = net.begin_state(X.shape[1])
-        begin = time.perf_counter()
         xi = d2lutil.full(stop - start)
+        begin = time.perf_counter()
         d2lutil.zero_gradients(params)
         loss, h = d2lutil.bptt(net, X[start:stop], Y[start:stop], h, xi)
+        middle = time.perf_counter()
         exchange.sum_gradients(params)
         if first is None:
             first = [p.grad().asnumpy().copy() for p in params]
         d2lutil.clip_gradients(params, options.theta * predictions)
         trainer.step(predictions)
         mxnet.nd.waitall()
-        times.append(time.perf_counter() - begin)
+        times.append((time.perf_counter() - begin, middle - begin))
         if options.checkpoints:
             store.save(segment + 1, h=h)
         if segment == done:
-            print(
-                f"from segment {done}: {len(X)} steps, {X.shape[1]} columns",
-                flush=True,
-            )
+            print(f"from segment {done}, {X.shape[1]} columns", flush=True)
     total = sum(exchange.gather("loss", loss))
     if exchange.index == 0:
         print(f"loss of the last segment {total:.4f}", flush=True)

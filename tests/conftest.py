@@ -14,10 +14,14 @@ def cache(tmp_path, monkeypatch):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say loudly that the pages were not tried in a browser."""
+    """Say loudly what this machine could not show."""
     if program() is None:
         terminalreporter.section("NO BROWSER", red=True, bold=True)
         terminalreporter.line(
             "No Chromium on this machine: tests/test_browser.py was SKIPPED.", red=True, bold=True
         )
         terminalreporter.line("On Debian or Ubuntu: apt-get install chromium; then run make test again.")
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            if report.when == "call" and name == "two hosts":
+                terminalreporter.write_line(f"{name}: {value}")

@@ -9,6 +9,7 @@ import argparse
 import errno
 import os
 import shlex
+import signal
 import socket
 import sys
 import threading
@@ -155,7 +156,7 @@ def leave_with(stream):
     """Ask this process to stop when a stream ends."""
     while os.read(stream, 4096):
         pass
-    os.kill(os.getpid(), supervisor.signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main(arguments=None):

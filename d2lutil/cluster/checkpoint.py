@@ -117,7 +117,7 @@ class Checkpoints:
 
     def _load(self, path):
         try:
-            with numpy.load(path) as file:
+            with path.open("rb") as stream, numpy.load(stream) as file:
                 content = dict(file)
             run = json.loads(str(content["_run"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
