@@ -113,11 +113,16 @@ class Exchange:
 
     def _push_pull(self, arrays):
         """Overwrite float32 arrays by their sums on the server, and return them."""
-        for name, array in arrays.items():
-            if name not in self._keys:
-                self._keys[name] = len(self._keys)
-                self._store.init(self._keys[name], mxnet.np.zeros_like(array))
-            self._store.push(self._keys[name], array, priority=-self._keys[name])
-        for name, array in arrays.items():
-            self._store.pull(self._keys[name], out=array, priority=-self._keys[name])
+        keys = [self._key(name, array) for name, array in arrays.items()]
+        for key, array in zip(keys, arrays.values(), strict=True):
+            self._store.push(key, array, priority=-key)
+        for key, array in zip(keys, arrays.values(), strict=True):
+            self._store.pull(key, out=array, priority=-key)
         return arrays
+
+    def _key(self, name, array):
+        """Return the store's key of a name and shape; the first use sets it up on all workers."""
+        if (name, array.shape) not in self._keys:
+            self._keys[name, array.shape] = len(self._keys)
+            self._store.init(self._keys[name, array.shape], mxnet.np.zeros_like(array))
+        return self._keys[name, array.shape]

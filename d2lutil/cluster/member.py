@@ -1,9 +1,9 @@
 """What runs in a process of the cluster: the parameter server's loop, or the script."""
 
 import os
-import runpy
 import sys
 import traceback
+import types
 
 # The launcher's end of standard input closes when it ends, however it ends. This runs before MXNet is
 # imported, because that import is the whole life of a scheduler or a server.
@@ -22,24 +22,32 @@ member.run()
 def run():
     """Run the script that the command line names as if Python had been given it.
 
-    A worker that fails leaves at once: an orderly exit would wait for the other workers.
+    A worker that fails leaves at once, while its variables live: a store that is freed waits for the
+    other workers.
     """
     import mxnet
 
     sys.argv.pop(0)
-    sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
-    code = 0
+    path = os.path.abspath(sys.argv[0])
+    sys.path[0] = os.path.dirname(path)
+    sys.modules["__main__"] = main = types.ModuleType("__main__")
+    main.__file__ = path
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        with open(path, "rb") as file:
+            exec(compile(file.read(), path, "exec"), main.__dict__)
     except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        if code and not isinstance(error.code, int):
-            print(error.code, file=sys.stderr)
+        if error.code not in (None, 0):
+            if not isinstance(error.code, int):
+                print(error.code, file=sys.stderr)
+            leave(error.code if isinstance(error.code, int) else 1)
     except BaseException:
         traceback.print_exc()
-        code = 1
+        leave(1)
+    mxnet.nd.waitall()  # what is still under way, others wait for
+
+
+def leave(code):
+    """End this process now."""
     sys.stdout.flush()
     sys.stderr.flush()
-    if code:
-        os._exit(code)
-    mxnet.nd.waitall()  # what is still under way, others wait for
+    os._exit(code % 256 or 1)

@@ -86,12 +86,16 @@ class Supervisor:
                     process.wait(max(0.0, deadline - time.monotonic()))
         for thread in self._threads:
             thread.join(1)
+        for process in self.processes.values():
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
     def _forward(self, name, stream):
-        for line in stream:
-            with self._lock:
-                sys.stdout.write(f"[{name}] " + line.decode(errors="replace").rstrip("\n") + "\n")
-                sys.stdout.flush()
+        with stream:
+            for line in stream:
+                with self._lock:
+                    sys.stdout.write(f"[{name}] " + line.decode(errors="replace").rstrip("\n") + "\n")
+                    sys.stdout.flush()
 
 
 def ending(code):
