@@ -239,22 +239,21 @@ class TestProcesses:
         assert all((whole[name] == parts[name]).all() for name in whole if name.startswith("value"))
         assert whole["loss"] == parts["loss"]
 
-    def test_two_hosts(self, launch, tmp_path, record_property):
-        with two_hosts() as (addresses, via, kind):
+    def test_two_hosts_agree_with_a_single_process(self, launch, tmp_path, record_property):
+        with two_hosts(tmp_path) as (options, addresses, kind):
             record_property("two hosts", kind)
-            print(f"two hosts: {kind}")
-            hosts = tmp_path / "hosts.txt"
-            hosts.write_text("".join(f"{address} 1\n" for address in addresses))
-            single = alone(tmp_path / "1.npz", "--segments", "3")
-            options = ["--hosts", hosts, "--port", launcher.free_port("127.0.0.1", None), "--via", via]
             path = tmp_path / "2.npz"
-            run = launch(*options, TRAIN, *SMALL, "--segments", 3, "--save", path)
-            code, output = run.end()
+            code, output = launch(*options, TRAIN, *SMALL, "--segments", 3, "--save", path).end()
             assert code == 0, output
+            assert f"[{addresses[0]}] [worker 0] from segment 0" in output
             assert f"[{addresses[1]}] [worker 1] from segment 0" in output
-            assert gap(single, numpy.load(path), "gradient") < 1e-12
+            assert gap(alone(tmp_path / "1.npz", "--segments", "3"), numpy.load(path), "gradient") < 1e-12
+
+    def test_a_killed_process_ends_all_on_both_hosts(self, launch, tmp_path, record_property):
+        with two_hosts(tmp_path) as (options, addresses, kind):
+            record_property("two hosts", kind)
             run = launch(*options, TRAIN, *SMALL, "--segments", 10**9)
-            run.until("[worker 1] from segment 0")
+            run.until(f"[{addresses[1]}] [worker 1] from segment 0")
             os.kill(run.pids("worker")[1], signal.SIGKILL)
             code, output = run.end(LIMIT)
             assert code == 1
@@ -263,11 +262,12 @@ class TestProcesses:
 
 
 @contextlib.contextmanager
-def two_hosts():
-    """Give two addresses, the command that runs something on one, and what they are.
+def two_hosts(folder):
+    """Give the launcher's options for two hosts, their addresses, and what they are.
 
     Two network namespaces with a cable between them where this machine allows it, else loopback.
     """
+    hosts, port = folder / "hosts.txt", launcher.free_port("127.0.0.1", None)
     names = [f"d2l{uuid.uuid4().hex[:6]}{k}" for k in "ab"]
     net = os.getpid() % 250 + 1
     addresses = [f"10.213.{net}.1", f"10.213.{net}.2"]
@@ -281,16 +281,14 @@ def two_hosts():
             ip("-n", name, "addr", "add", f"{address}/24", "dev", "v0")
             ip("-n", name, "link", "set", "v0", "up")
             ip("-n", name, "link", "set", "lo", "up")
-        shell = f"case {{host}} in {addresses[0]}) n={names[0]};; *) n={names[1]};; esac; "
-        shell += 'exec ip netns exec $n sh -c "$0"'
-        yield addresses, f"sh -c '{shell}'", "two network namespaces"
+        pick = f"case {{host}} in {addresses[0]}) n={names[0]};; *) n={names[1]};; esac; "
+        via, kind = f"sh -c '{pick}exec ip netns exec $n sh -c \"$0\"'", "two network namespaces"
     except (OSError, subprocess.CalledProcessError) as error:
-        print(f"no namespaces: {error}")
-        yield (
-            ["127.0.0.1", "127.0.0.2"],
-            "sh -c 'exec sh -c \"$0\" {host}'",
-            "loopback only",
-        )
+        addresses = ["127.0.0.1", "127.0.0.2"]
+        via, kind = "sh -c 'exec sh -c \"$0\" {host}'", f"loopback only ({error})"
+    try:
+        hosts.write_text("".join(f"{address} 1\n" for address in addresses))
+        yield ["--hosts", hosts, "--port", port, "--via", via], addresses, kind
     finally:
         for name in names:
             with contextlib.suppress(OSError):
