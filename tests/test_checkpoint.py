@@ -1,0 +1,104 @@
+"""Checkpoints, and columns."""
+
+import numpy
+import pytest
+import reference
+
+import d2lutil
+from d2lutil import cluster
+
+
+def test_columns_are_shared_out():
+    A = numpy.arange(10).reshape(2, 5)
+    parts = [cluster.columns(A, k, 3) for k in range(3)]
+    assert sorted(numpy.concatenate(parts, axis=1)[0]) == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match="workers=6; allowed: an integer of at least 1, at most 5"):
+        cluster.columns(A, 0, 6)
+    with pytest.raises(ValueError, match="index=3; allowed"):
+        cluster.columns(A, 3, 3)
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Return checkpoints of one process that says it is one of several."""
+    from mxnet import gluon
+
+    def checkpoints(workers=1, hiddens=5, seed=2, every=2):
+        net = reference.make_net(num_hiddens=hiddens)
+        trainer = gluon.Trainer(net.parameters(), "sgd", {"momentum": 0.9}, kvstore=None)
+        exchange = cluster.Exchange()
+        exchange.workers = workers
+        texts = reference.make_text(seed=seed)
+        return cluster.Checkpoints(tmp_path / "c", every, exchange, net, trainer, *texts)
+
+    return checkpoints
+
+
+def update(store):
+    X, Y = reference.make_text()
+    d2lutil.zero_gradients(store.net.parameters())
+    d2lutil.bptt(store.net, X, Y, store.net.begin_state(X.shape[1]), d2lutil.full(len(X)))
+    store.trainer.step(X.size)
+
+
+def test_a_checkpoint_holds_parameters_momentum_and_state(make):
+    store = make()
+    assert store.restore() == (0, {})
+    update(store)
+    store.save(2, h=reference.make_state())
+    update(store)
+    expected = reference.values(store.net)
+    store = make()
+    segment, carried = store.restore()
+    assert segment == 2
+    assert (carried["h"] == reference.make_state().asnumpy()).all()
+    update(store)
+    assert reference.difference(reference.values(store.net), expected) == 0
+
+
+def test_two_checkpoints_are_kept(make):
+    store = make()
+    for segment in range(1, 10):
+        store.save(segment)
+    assert [path.name[-6:] for path in sorted(store.directory.iterdir())] == ["06.npz", "08.npz"]
+
+
+def test_workers_go_on_from_the_older_of_their_newest(make, monkeypatch):
+    store = make()
+    store.save(4)
+    store.save(6)
+    monkeypatch.setattr(store.exchange, "gather", lambda name, number: [4.0, number])
+    assert store.restore()[0] == 4
+    monkeypatch.setattr(store.exchange, "gather", lambda name, number: [0.0, number])
+    with pytest.raises(ValueError, match="segments are 0 of worker 0, 6 of worker 1; files are lost"):
+        store.restore()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"workers": 2}, "is of a run with 1 workers; allowed: one with 2, as now"),
+        ({"hiddens": 6}, "of another run: {'num_hiddens': 5}; allowed: {'num_hiddens': 6}, as now"),
+        ({"seed": 9}, "of another run: {'text': "),
+    ],
+)
+def test_checkpoints_of_another_run_are_refused(change, message, make):
+    make().save(2)
+    with pytest.raises(ValueError, match="is of a") as error:
+        make(**change).restore()
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", None])
+def test_damaged_checkpoints_are_named(content, make):
+    store = make()
+    store.save(2)
+    (path,) = store.directory.iterdir()
+    path.write_bytes(path.read_bytes()[:-100] if content is None else content)
+    with pytest.raises(ValueError, match=r"worker-0-of-1-000000002\.npz' is no checkpoint, or a damaged"):
+        store.restore()
+
+
+def test_every_is_checked(make):
+    with pytest.raises(ValueError, match="every=0; allowed: an integer of at least 1"):
+        make(every=0)

@@ -1,0 +1,119 @@
+"""The launcher's options and its care for processes."""
+
+import re
+import socket
+import sys
+import time
+
+import pytest
+from launches import LIMIT, TRAIN
+
+from d2lutil.cluster import __main__ as launcher
+from d2lutil.cluster import supervisor
+
+
+def supervise(*programs):
+    """Run Python programs under a supervisor; return its message and the seconds it took."""
+    group, begin = supervisor.Supervisor(), time.monotonic()
+    try:
+        for k, program in enumerate(programs):
+            group.start(f"worker {k}", [sys.executable, "-c", program], None)
+        message = group.wait(lambda name: name != "worker 2")
+    finally:
+        group.end()
+    assert all(process.returncode is not None for process in group.processes.values())
+    return message, time.monotonic() - begin
+
+
+SLEEP = "import time; time.sleep(50)"
+
+
+def test_a_process_that_goes_before_the_others_is_named(monkeypatch):
+    monkeypatch.setattr(supervisor, "GRACE", 0.2)
+    message, seconds = supervise("pass", SLEEP)
+    assert message == "worker 0 ended, worker 1 did not within 0 s"
+    assert seconds < LIMIT
+
+
+def test_what_is_not_essential_may_stay_and_is_ended(monkeypatch):
+    monkeypatch.setattr(supervisor, "GRACE", 0.2)
+    message, seconds = supervise("pass", "pass", SLEEP)
+    assert message is None
+    assert seconds < LIMIT
+
+
+def test_a_process_that_ignores_sigterm_is_ended(capsys):
+    stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); " + SLEEP
+    wait = "import time; time.sleep(3); raise SystemExit(7)"
+    message, seconds = supervise(stubborn, wait)
+    assert message == "worker 1 ended with code 7"
+    assert "[worker 0] deaf" in capsys.readouterr().out
+    assert seconds < LIMIT
+
+
+def refused(capsys, *arguments):
+    """Return the message of a launcher that refuses to start."""
+    with pytest.raises(SystemExit) as error:
+        launcher.main([str(argument) for argument in arguments])
+    assert error.value.code == 2
+    return capsys.readouterr().err
+
+
+BAD = [
+    (["--workers", 0, TRAIN], "--workers=0; allowed: an integer of at least 1"),
+    (["--workers", 1, "--servers", 0, TRAIN], "--servers=0; allowed: an integer of at least 1"),
+    (["--workers", 1, "--port", 99999, TRAIN], "--port=99999; allowed: .* at most 65535"),
+    (["--workers", 1, "nowhere.py"], "script='nowhere.py' is not a file"),
+    ([TRAIN], "--workers or --hosts is needed"),
+    (["--workers", 1, "--on", "a", TRAIN], "--via and --on go with --hosts"),
+    (["--hosts", "nowhere.txt", TRAIN], "nowhere.txt"),
+]
+BAD_HOSTS = [
+    ("", "names no host; allowed: a line with an address for each"),
+    ("# nobody\n\n", "names no host"),
+    ("10.0.0.1 2\n10.0.0.2 two\n", "line 2: 'two' workers; allowed: an integer of at least 1"),
+    ("10.0.0.1 0\n", "line 1: '0' workers"),
+    ("10.0.0.1 2 3\n", "line 1: '10.0.0.1 2 3'; allowed: an address, once, and a number"),
+    ("10.0.0.1\n10.0.0.1\n", "line 2: '10.0.0.1'; allowed: an address, once"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_options_are_named(arguments, message, capsys):
+    assert re.search(message, refused(capsys, *arguments))
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_HOSTS)
+def test_bad_hosts_files_are_named(content, message, capsys, tmp_path):
+    path = tmp_path / "hosts.txt"
+    path.write_text(content)
+    assert message in refused(capsys, "--hosts", path, TRAIN)
+
+
+def test_options_that_contradict_the_hosts_file_are_named(capsys, tmp_path):
+    path = tmp_path / "hosts.txt"
+    path.write_text("10.0.0.1 2\n")
+    assert "--workers and --hosts exclude" in refused(capsys, "--hosts", path, "--workers", 2, TRAIN)
+    assert "--on=b; allowed: one of 10.0.0.1" in refused(capsys, "--hosts", path, "--on", "b", TRAIN)
+    assert "allowed: a command with {host} in it" in refused(capsys, "--hosts", path, "--via", "ssh", TRAIN)
+
+
+def test_a_taken_port_is_named_before_anything_starts(capsys, monkeypatch):
+    monkeypatch.setattr(launcher, "start", pytest.fail)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        message = refused(capsys, "--workers", 1, "--port", port, TRAIN)
+    assert f"--port={port} on 127.0.0.1 is taken; allowed: a free one" in message
+
+
+def test_hosts_print_a_command_for_each(capsys, tmp_path):
+    path = tmp_path / "hosts.txt"
+    path.write_text("10.0.0.1 2  # the first\n\n10.0.0.2\n")
+    assert launcher.main(["--hosts", str(path), "--servers", "2", str(TRAIN), "--tau", "7"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "# on 10.0.0.1: scheduler, server 0, server 1, worker 0, worker 1"
+    assert printed[3] == "# on 10.0.0.2: worker 2"
+    assert "DMLC_NUM_WORKER=3" in printed[1]
+    assert "DMLC_PS_ROOT_URI=10.0.0.1 DMLC_PS_ROOT_PORT=9091" in printed[4]
+    assert "DMLC_NODE_HOST=10.0.0.2" in printed[4]
+    assert printed[5].endswith(f"--on 10.0.0.2 {TRAIN} --tau 7")
