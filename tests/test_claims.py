@@ -11,10 +11,11 @@ sys.path.insert(0, str(BOOK / "_ext"))
 
 import results  # noqa: E402  (the book's Sphinx extension)
 
-COUNTS = {"A": 6, "B": 4, "C": 4, "D": 5, "E": 8, "F": 1}
+COUNTS = {"A": 6, "B": 4, "C": 4, "D": 5, "E": 8, "F": 1, "G": 11}
 VERDICTS = {"holds", "holds, corrected", "holds under conditions", "does not hold here"}
 PAGE = (BOOK / "claims.md").read_text(encoding="utf-8")
-ROWS = dict(re.findall(r"^\| ([A-F]\d) (\|.*)$", PAGE, flags=re.M))
+ERRATA = (BOOK / "errata.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| ([A-G]\d+) (\|.*)$", PAGE, flags=re.M))
 
 
 def test_every_claim_has_a_row():
@@ -29,9 +30,17 @@ def test_a_row_has_verdict_number_and_link(claim):
     assert re.search(r"\[\]\([a-z]+-[a-z]+\)", link)
 
 
-def test_numbers_exist_in_the_chapters():
-    for chapter, name in re.findall(r"\{result\}`([a-z-]+):([a-z0-9-]+)`", PAGE):
+@pytest.mark.parametrize("page", [PAGE, ERRATA], ids=["claims", "errata"])
+def test_numbers_exist_in_the_chapters(page):
+    for chapter, name in re.findall(r"\{result\}`([a-z-]+):([a-z0-9-]+)`", page):
         assert name in results.read(BOOK / f"{chapter}.ipynb"), (chapter, name)
+
+
+def test_every_correction_names_its_cell():
+    entries = re.findall(r"^(?:\*\*|- \*\*)(.+?)(?=\n\n|\n- |\Z)", ERRATA, flags=re.M | re.S)
+    shown = r"Cells?: \[\]\([a-z]+-[a-z-]+\)|Test: `tests/test_compat.py`"
+    assert len(entries) >= 20
+    assert not [entry for entry in entries if not re.search(shown, entry)]
 
 
 def test_results_reads_what_glue_wrote(tmp_path):

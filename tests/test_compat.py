@@ -5,6 +5,7 @@ import warnings
 import numpy
 import pytest
 
+import d2lutil
 from d2lutil import compat
 
 BLOCKED = """
@@ -148,3 +149,16 @@ def test_mxnet_is_imported_once():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert compat.import_mxnet() is compat.mxnet
+
+
+def test_two_methods_of_mxnet_fail_and_have_a_replacement(tmp_path):
+    net = d2lutil.RNN(5, 4)
+    net.initialize()
+    path = str(tmp_path / "net.params")
+    net.save_parameters(path)
+    with pytest.raises(TypeError, match="zeros_like"):
+        net.W_xh.zero_grad()
+    with pytest.raises(TypeError, match="Cannot assign"):
+        compat.mxnet.gluon.Block.load_parameters(net, path)
+    d2lutil.zero_gradients(net.collect_params())
+    net.load_parameters(path)
