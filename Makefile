@@ -1,9 +1,11 @@
 # `make book` and `make test` set everything up themselves. Everything else is listed by `make help`.
 PYTHON ?= python3
 BIN := .venv/bin
+# an extra of the benchmarks, never of the book (Linux: PyPI's brings CUDA along)
+TORCH ?= torch==2.13.0
 NOTEBOOKS = $(wildcard book/*.ipynb)
 
-.PHONY: help env book test check format run matrix colab test-colab pdf serve links lock clean
+.PHONY: help env book test check format run matrix colab test-colab pdf serve links bench lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -49,6 +51,10 @@ serve: env       ## show the book at http://127.0.0.1:8000 and render again what
 
 links: env       ## ask the addresses outside the book whether they still answer
 	$(BIN)/jupyter-book build . --builder linkcheck -q
+
+bench: env       ## measure what the schemes cost (10 minutes); TORCH= leaves PyTorch out
+	$(if $(TORCH),$(BIN)/pip install -q "$(TORCH)")
+	$(BIN)/python -m benchmarks $(PARTS)
 
 lock: env        ## resolve requirements.txt again into requirements.lock
 	$(BIN)/python tools/lock.py

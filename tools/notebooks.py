@@ -27,8 +27,8 @@ def chapters():
     return sorted((ROOT / "book").glob("*.ipynb"))
 
 
-def run(path):
-    """Execute a chapter in place; what depends on the machine or the day is left out."""
+def execute(path):
+    """Return a chapter executed; what depends on the machine or the day is left out."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -38,10 +38,15 @@ def run(path):
         record_timing=False,
         coalesce_streams=True,
     )
-    start = time.perf_counter()
     client.execute()
     notebook.metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
-    nbformat.write(notebook, path)
+    return notebook
+
+
+def run(path):
+    """Execute a chapter in place and say how long it took."""
+    start = time.perf_counter()
+    nbformat.write(execute(path), path)
     print(f"{path.name:28s} {time.perf_counter() - start:6.1f} s", flush=True)
 
 
