@@ -4,6 +4,8 @@ MXNet 1.9.1 (2022) reads names that NumPy has dropped since. This module adds th
 ``numpy`` module, changes none that exists, then imports MXNet and switches it to NumPy semantics.
 """
 
+import os
+import sys
 import warnings
 
 import numpy
@@ -69,6 +71,8 @@ def import_mxnet():
         If MXNet is not installed; the message says how to install it.
     """
     add_missing_names(numpy)
+    if "d2lutil.cluster" in sys.orig_argv:  # else a role keeps the launcher in MXNet's import
+        os.environ.pop("DMLC_ROLE", None)
     with warnings.catch_warnings():
         # Not ours to mend: escape sequences and NumPy calls of 2022, reported at each first import.
         warnings.simplefilter("ignore")

@@ -18,6 +18,15 @@ def test_columns_are_shared_out():
         cluster.columns(A, 3, 3)
 
 
+def test_a_process_without_the_launcher_is_alone(monkeypatch):
+    monkeypatch.setenv("DMLC_NUM_WORKER", "3")
+    assert cluster.place() == (0, 1)
+    assert cluster.Exchange().gather("x", 7) == [7.0]
+    monkeypatch.setenv("DMLC_ROLE", "worker")
+    with pytest.raises(RuntimeError, match=r"DMLC_ROLE=worker; allowed: .* d2lutil\.cluster"):
+        cluster.Exchange()
+
+
 @pytest.fixture
 def make(tmp_path, monkeypatch):
     """Return checkpoints of one process that says it is one of several."""
@@ -67,11 +76,21 @@ def test_workers_go_on_from_the_older_of_their_newest(make, monkeypatch):
     store = make()
     store.save(4)
     store.save(6)
-    monkeypatch.setattr(store.exchange, "gather", lambda name, number: [4.0, number])
-    assert store.restore()[0] == 4
     monkeypatch.setattr(store.exchange, "gather", lambda name, number: [0.0, number])
     with pytest.raises(ValueError, match="segments are 0 of worker 0, 6 of worker 1; files are lost"):
         store.restore()
+    monkeypatch.setattr(store.exchange, "gather", lambda name, number: [4.0, number])
+    assert store.restore()[0] == 4
+    assert store._mine() == [4]  # the newer one is of a past that nobody repeats
+
+
+def test_other_files_of_the_directory_are_left_alone(make):
+    store = make()
+    other = store.directory / "worker-notes.npz"
+    other.write_bytes(b"")
+    store.save(2)
+    assert store.restore()[0] == 2
+    assert other.exists()
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 import re
 import socket
+import subprocess
 import sys
 import time
 
 import pytest
-from launches import LIMIT, TRAIN
+from launches import LIMIT, ROOT, TRAIN
 
 from d2lutil.cluster import __main__ as launcher
 from d2lutil.cluster import supervisor
@@ -96,6 +97,17 @@ def test_options_that_contradict_the_hosts_file_are_named(capsys, tmp_path):
     assert "--workers and --hosts exclude" in refused(capsys, "--hosts", path, "--workers", 2, TRAIN)
     assert "--on=b; allowed: one of 10.0.0.1" in refused(capsys, "--hosts", path, "--on", "b", TRAIN)
     assert "allowed: a command with {host} in it" in refused(capsys, "--hosts", path, "--via", "ssh", TRAIN)
+    assert "No closing quotation" in refused(capsys, "--hosts", path, "--via", "sh '{host}", TRAIN)
+
+
+def test_a_command_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "hosts.txt"
+    path.write_text("10.0.0.1\n")
+    words = [sys.executable, "-m", "d2lutil.cluster", "--hosts", path, "--via", "nowhere {host} {x}", TRAIN]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT, cwd=ROOT)
+    assert run.returncode == 1
+    assert "d2lutil.cluster: cannot start a process: [Errno 2]" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_a_taken_port_is_named_before_anything_starts(capsys, monkeypatch):
@@ -117,3 +129,11 @@ def test_hosts_print_a_command_for_each(capsys, tmp_path):
     assert "DMLC_PS_ROOT_URI=10.0.0.1 DMLC_PS_ROOT_PORT=9091" in printed[4]
     assert "DMLC_NODE_HOST=10.0.0.2" in printed[4]
     assert printed[5].endswith(f"--on 10.0.0.2 {TRAIN} --tau 7")
+
+
+def test_role_in_the_environment_does_not_keep_the_launcher(monkeypatch):
+    monkeypatch.setenv("DMLC_ROLE", "server")
+    command = [sys.executable, "-m", "d2lutil.cluster", "--help"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0
+    assert "--workers" in run.stdout

@@ -10,7 +10,7 @@ from sphinxcontrib import katex
 
 
 class Patient(socket.socket):
-    """A socket that tries again: its file may be there before anyone listens."""
+    """A socket that tries again: a file is there before anyone listens."""
 
     def connect(self, address):
         """Connect within ten seconds."""

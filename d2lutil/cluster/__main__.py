@@ -67,8 +67,13 @@ def check(options):
         options.port = options.port or PORT
     if options.on and options.on not in options.hosts:
         raise ValueError(f"--on={options.on}; allowed: one of {', '.join(options.hosts)}")
-    if options.via and "{host}" not in options.via:
-        raise ValueError(f"--via={options.via!r}; allowed: a command with {{host}} in it")
+    if options.via is not None:
+        if "{host}" not in options.via:
+            raise ValueError(f"--via={options.via!r}; allowed: a command with {{host}} in it")
+        try:
+            shlex.split(options.via)
+        except ValueError as error:
+            raise ValueError(f"--via={options.via!r}: {error}") from None
     if options.on == next(iter(options.hosts)):
         options.port = free_port(options.on, options.port)
 
@@ -137,7 +142,7 @@ def start(options, group):
     """Start the processes of this host, or with --via the launchers of all hosts."""
     if not options.on:
         for host in options.hosts:
-            words = [word.format(host=host) for word in shlex.split(options.via)]
+            words = [word.replace("{host}", host) for word in shlex.split(options.via)]
             group.start(host, [*words, command(options, host)], None)
         return
     shared = {name: value for name, value in os.environ.items() if name != "PORT"}  # ps-lite reads it
@@ -177,11 +182,11 @@ def main(arguments=None):
         start(options, group)
         message = group.wait(lambda name: name.startswith("worker") or not options.on)
         code = 1 if message else 0
+    except OSError as error:
+        message = f"cannot start a process: {error}"
     except supervisor.Stopped as stopped:
-        code, message = (
-            128 + stopped.args[0],
-            f"stopped by {supervisor.signal.Signals(stopped.args[0]).name}",
-        )
+        code = 128 + stopped.args[0]
+        message = f"stopped by {signal.Signals(stopped.args[0]).name}"
     finally:
         group.end()
     if message:

@@ -16,6 +16,8 @@ from d2lutil.compat import mxnet
 
 __all__ = ["Checkpoints"]
 
+NAME = re.compile(r"worker-(\d+)-of-(\d+)-(\d+)\.npz")
+
 
 class Checkpoints:
     """A worker's last two checkpoints.
@@ -94,7 +96,8 @@ class Checkpoints:
             What :meth:`save` was given, as NumPy arrays.
         """
         for path in self.directory.glob("worker-*.npz"):
-            of = int(re.search(r"-of-(\d+)-", path.name)[1])
+            name = NAME.fullmatch(path.name)
+            of = int(name[2]) if name else self.exchange.workers
             if of != self.exchange.workers:
                 message = f"{str(path)!r} is of a run with {of} workers"
                 raise ValueError(f"{message}; allowed: one with {self.exchange.workers}, as now")
@@ -103,11 +106,15 @@ class Checkpoints:
         if max(newest) - segment > self.every:
             found = ", ".join(f"{n:.0f} of worker {k}" for k, n in enumerate(newest))
             raise ValueError(
-                f"directory={str(self.directory)!r}: the newest segments are {found}; files are lost"
+                f"directory={str(self.directory)!r}: the newest segments are {found}; files are lost, "
+                f"or were not written with every={self.every}"
             )
+        content = self._load(self._path(segment)) if segment else {}
+        for newer in self._mine():
+            if newer > segment:  # of a past that this run will not repeat if its settings are others
+                self._path(newer).unlink()
         if segment == 0:
             return 0, {}
-        content = self._load(self._path(segment))
         for name, parameter in zip("abcde", self.net.parameters(), strict=True):
             parameter.set_data(mxnet.np.array(content[f"_{name}"], dtype=content[f"_{name}"].dtype))
         with tempfile.TemporaryDirectory() as folder:
@@ -133,8 +140,9 @@ class Checkpoints:
         return self.directory / f"worker-{index}-of-{workers}-{segment:09d}.npz"
 
     def _mine(self):
-        paths = self.directory.glob(f"worker-{self.exchange.index}-of-{self.exchange.workers}-*.npz")
-        return sorted(int(path.stem.rpartition("-")[2]) for path in paths)
+        names = [NAME.fullmatch(path.name) for path in self.directory.glob("worker-*.npz")]
+        place = (self.exchange.index, self.exchange.workers)
+        return sorted(int(n[3]) for n in names if n and (int(n[1]), int(n[2])) == place)
 
 
 def write(path, content):

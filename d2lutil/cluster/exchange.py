@@ -24,7 +24,9 @@ def place():
     >>> place()
     (0, 1)
     """
-    return int(os.environ.get("D2LUTIL_WORKER", 0)), int(os.environ.get("DMLC_NUM_WORKER", 1))
+    if "D2LUTIL_WORKER" not in os.environ:
+        return 0, 1
+    return int(os.environ["D2LUTIL_WORKER"]), int(os.environ["DMLC_NUM_WORKER"])
 
 
 def columns(A, index, workers):
@@ -53,16 +55,25 @@ class Exchange:
     float32 on the way (1.9.1). So float64 arrays travel as three float32 parts, each worker's in a slot of
     its own that the others leave 0; then every worker adds up the slots in the same order. That is exact,
     and the sum is the same to the bit each time, at 3/2 of the traffic times the number of workers.
+    (Within float32's range, 1e-45 to 3e38.)
 
     Attributes
     ----------
     index, workers : int
         As :func:`place` gives. A single process exchanges nothing.
+
+    Raises
+    ------
+    RuntimeError
+        ``DMLC_ROLE`` is set, but not by this package's launcher: nobody knows whose columns are whose.
     """
 
     def __init__(self):
         self.index, self.workers = place()
-        self._store = mxnet.kv.create("dist_sync") if "DMLC_ROLE" in os.environ else None
+        role, launched = os.environ.get("DMLC_ROLE"), "D2LUTIL_WORKER" in os.environ
+        if role and not launched:
+            raise RuntimeError(f"DMLC_ROLE={role}; allowed: unset, or set by python -m d2lutil.cluster")
+        self._store = mxnet.kv.create("dist_sync") if launched else None
         self._keys = {}
 
     def sum_gradients(self, params):
