@@ -72,7 +72,7 @@ def bptt(net, X, Y, h, xi):
 def zero_gradients(params):
     """Set the gradients of parameters to 0 (``Parameter.zero_grad`` fails in MXNet 1.9.1)."""
     for parameter in trainable(params):
-        parameter.grad()[:] = 0
+        mxnet.np.zeros_like(parameter.grad(), out=parameter.grad())
 
 
 def clip_gradients(params, theta):

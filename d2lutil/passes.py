@@ -52,7 +52,7 @@ def groups(xi, batch_size):
 def forward(weights, X, h):
     """Return the states h_t = tanh(W_xh[x_t] + h_{t-1} W_hh + b_h) of all steps as one array."""
     W_xh, W_hh, b_h = weights[:3]
-    H = (W_xh + b_h)[X]
+    H = (W_xh + b_h).take(X, axis=0)
     for A in H:
         A += numpy.dot(h, W_hh)
         h = numpy.tanh(A, out=A)
@@ -74,12 +74,14 @@ def backward(weights, gradients, X, Y, h, H, xi, segments):
     returned, loss, last = H[0, :0], 0.0, len(active)
     while last:
         first = _first(active, last, X.shape[1])
-        p = numpy.arange(first, last)[:, None]
-        steps = (starts[: active[first]] + p)[lengths[: active[first]] > p]
-        before = H.take(steps - 1, axis=0)
-        before[steps == 0] = h
-        arrays = (before, H.take(steps, axis=0), X[steps], Y[steps])
-        before, now, x, y = (a.reshape(-1, *a.shape[2:]) for a in arrays)
+        if len(starts) == 1:
+            steps = numpy.arange(first, last)
+            now, x, y = H[first:last], X[first:last], Y[first:last]  # as they lie
+        else:
+            p = numpy.arange(first, last)[:, None]
+            steps = (starts[: active[first]] + p)[lengths[: active[first]] > p]
+            now, x, y = H.take(steps, axis=0), X[steps], Y[steps]
+        now, x, y = (a.reshape(-1, *a.shape[2:]) for a in (now, x, y))
         part, dA = _output(weights, gradients, now, y, W_hq_T)
         loss += part
         returned = _recurrence(dA, now, returned, active[first:last], first, xi[steps], W_hh_T)
@@ -87,10 +89,20 @@ def backward(weights, gradients, X, Y, h, H, xi, segments):
         one_hot[numpy.arange(len(x)), x] = 1
         dW_xh = one_hot.T @ dA
         gradients[0] += dW_xh
-        gradients[1] += before.T @ dA
+        gradients[1] += _before(H, h, steps, len(starts)).T @ dA
         gradients[2] += dW_xh.sum(axis=0)  # each row of one_hot holds a single 1
         last = first
     return loss
+
+
+def _before(H, h, steps, num_segments):
+    """Return the states before the given steps, one row a prediction."""
+    if num_segments == 1 and steps[0]:
+        before = H[steps[0] - 1 : steps[-1]]  # as they lie
+    else:
+        before = H.take(steps - 1, axis=0)
+        before[steps == 0] = h
+    return before.reshape(-1, H.shape[2])
 
 
 def _first(active, last, batch_size):
@@ -122,7 +134,8 @@ def _recurrence(dA, H, returned, active, first, xi, W_hh_T):
     dA_t = (1 - h_t²)(∂l_t/∂h_t + ξ_{t+1} dA_{t+1} W_hhᵀ). Returns what the first of these positions
     hands to the one before.
     """
-    batch_size, stop, slope = len(H) // len(xi), len(xi), 1 - H * H
+    batch_size, stop, slope = len(H) // len(xi), len(xi), H * H
+    numpy.subtract(1, slope, out=slope)
     ones = numpy.logical_and.reduceat(xi == 1, numpy.cumsum(active) - active)
     for p in reversed(range(len(active))):
         start = stop - active[p]
