@@ -72,7 +72,8 @@ def bptt(net, X, Y, h, xi):
 def zero_gradients(params):
     """Set the gradients of parameters to 0 (``Parameter.zero_grad`` fails in MXNet 1.9.1)."""
     for parameter in trainable(params):
-        mxnet.np.zeros_like(parameter.grad(), out=parameter.grad())
+        gradient = parameter.grad()  # zeros_like(gradient, out=gradient) leaves it as it is in MXNet 1.9.1
+        mxnet.np.full(gradient.shape, 0, dtype=gradient.dtype, out=gradient)
 
 
 def clip_gradients(params, theta):
