@@ -9,9 +9,9 @@ from benchmarks.contestants import CONTESTANTS, Loop, Package, TorchLoop
 
 SHAPES = [(1000, 32, 256), (1000, 1, 128), (1000, 128, 512), (35, 32, 256), (170_000, 1, 128)]
 VOCAB_SIZE = 28
-SECONDS = 2.0  # for a contestant under one scheme at one shape; at least MIN_ROUNDS
-MIN_ROUNDS, MAX_ROUNDS = 3, 15
-LONG = 5.0  # a contestant that needs as long as this for one step has one round
+SECONDS = 1.5  # for a contestant under one scheme at one shape; at least MIN_ROUNDS
+MIN_ROUNDS, MAX_ROUNDS = 3, 9
+LONG = 4.0  # a contestant that needs as long as this for one step has one round
 PAUSE = 0.05  # before each step: the threads of the one before stop waiting for work
 MOST_CALLS = 20_000  # a contestant that needs more calls than this in one step is left out
 TOLERANCE = 1e-10
@@ -41,7 +41,7 @@ def problem(shape, dtype):
 
 def check(shape):
     """Raise unless all contestants compute the same loss and gradient under every scheme, in float64."""
-    num_steps = min(shape[0], 120)
+    num_steps = min(shape[0], 60)
     weights, X, Y = problem((num_steps, *shape[1:]), "float64")
     entrants = [kind(weights, X, Y) for kind in CONTESTANTS]
     for name, xi in schemes(num_steps).items():
