@@ -24,7 +24,23 @@ def test_a_chapter_keeps_its_code(path):
     copy = nbformat.read(WRITTEN / path.name, as_version=4)
     nbformat.validate(copy)
     original = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    assert [c.source for c in copy.cells if c.cell_type == "code"][1:] == original
+    code = [c.source for c in copy.cells if c.cell_type == "code"]
+    programs = [cell for cell in code if cell.startswith("%%writefile ")]
+    assert code == [code[0], *programs, *original]
+
+
+@chapters
+def test_a_chapter_brings_the_programs_it_runs(path):
+    code = [
+        c.source for c in nbformat.read(WRITTEN / path.name, as_version=4).cells if c.cell_type == "code"
+    ]
+    written = [cell.split("\n", 1) for cell in code if cell.startswith("%%writefile ")]
+    run = set(re.findall(r"\"(\w+\.py)\"", "\n".join(code[1 + len(written) :])))
+    assert {head.split()[1] for head, _ in written} == {
+        name for name in run if (ROOT / "book" / name).exists()
+    }
+    for head, text in written:
+        assert text.strip() == (ROOT / "book" / head.split()[1]).read_text(encoding="utf-8").strip()
 
 
 @chapters

@@ -68,6 +68,18 @@ def installation(spec):
     )
 
 
+def programs(folder, cells):
+    """Return cells that write the programs beside a chapter that it runs."""
+    code = "\n".join(
+        cell.source for cell in cells if cell.cell_type == "code"
+    )
+    return [
+        new_code_cell(f"%%writefile {path.name}\n{path.read_text('utf-8')}")
+        for path in sorted(folder.glob("*.py"))
+        if f'"{path.name}"' in code
+    ]
+
+
 def header(environ, address):
     """Return the first cell: where the notebook comes from."""
     title = "*Backpropagation Through Time*"
@@ -190,6 +202,7 @@ class ColabBuilder(MarkdownBuilder):
         cells = [
             new_markdown_cell(header(os.environ, self.address(docname))),
             new_code_cell(installation(specification(os.environ))),
+            *programs(path.parent, chapter),
             *assemble(translator.astext(), chapter),
             *bibliography(translator.sources.values()),
         ]
