@@ -55,10 +55,20 @@ def main(options):
     done, h = 0, net.begin_state(X.shape[1])
     if options.checkpoints:
         store = Checkpoints(
-            options.checkpoints, options.every, exchange, net, trainer, X, Y
+            options.checkpoints,
+            options.every,
+            exchange,
+            net,
+            trainer,
+            X,
+            Y,
+            tau=options.tau,
         )
         done, carried = store.restore()
         h = mxnet.np.array(carried["h"], dtype=options.dtype) if done else h
+    if done >= options.segments:
+        print(f"{done} segments are done, nothing is left", flush=True)
+        return
 
     segments = d2lutil.segments(d2lutil.regular(len(X), options.tau))
     predictions = options.tau * options.batch  # of all workers

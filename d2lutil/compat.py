@@ -5,6 +5,7 @@ MXNet 1.9.1 (2022) reads names that NumPy has dropped since. This module adds th
 """
 
 import os
+import platform
 import sys
 import warnings
 
@@ -68,7 +69,7 @@ def import_mxnet():
     Raises
     ------
     ImportError
-        If MXNet is not installed; the message says how to install it.
+        If MXNet, or a library that it needs, is not installed; the message says how to install it.
     """
     add_missing_names(numpy)
     if "d2lutil.cluster" in sys.orig_argv:  # else a role keeps the launcher in MXNet's import
@@ -91,6 +92,12 @@ def import_mxnet():
                 "`make env`; elsewhere `pip install --no-deps mxnet==1.9.1` (wheels exist for Linux "
                 "x86-64 and aarch64 and for macOS x86-64; on Windows use WSL, on Apple silicon "
                 "Rosetta or an aarch64 Linux container)."
+            ) from error
+        except OSError as error:
+            packages = "libgomp1 libquadmath0" if platform.machine() == "x86_64" else "libgomp1"
+            raise ImportError(
+                f"MXNet 1.9.1 lacks a library of the system: {error}. "
+                f"On Debian or Ubuntu: apt-get install {packages}"
             ) from error
     mxnet.npx.set_np()
     return mxnet

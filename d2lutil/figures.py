@@ -18,6 +18,7 @@ COLORS = {
     "randomized": "#009E73",
     "random lengths": "#CC79A7",
     "sliding window": "#E69F00",
+    "length-dependent": "#56B4E9",
 }
 
 COVER_TEXT = "The Time Machine, by H. G. Wells"
@@ -36,7 +37,7 @@ def use_style():
             "figure.dpi": 160,
             "figure.constrained_layout.use": True,
             "axes.prop_cycle": cycler(color=list(COLORS.values()))
-            + cycler(linestyle=["-", "--", "-.", ":", (0, (5, 1, 1, 1))]),
+            + cycler(linestyle=["-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1))]),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,

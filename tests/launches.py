@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -20,6 +21,7 @@ SMALL = ["--corpus", "noon_road", "--batch", "8", "--hiddens", "8", "--tau", "10
 SMALL += ["--momentum", "0.9"]
 FONTS = matplotlib.get_cachedir()
 LIMIT = 30  # seconds from a failure to the end of everything
+PATIENCE = 150  # seconds for a launch to get somewhere on a busy machine
 
 
 def environment():
@@ -28,12 +30,16 @@ def environment():
 
 
 def lines(process, mark):
-    """Return what a launcher prints up to the line with a mark."""
-    seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if mark in line:
-            return seen
+    """Return what a launcher prints up to the line with a mark; end it if that does not come."""
+    seen, timer = [], threading.Timer(PATIENCE, process.kill)
+    timer.start()
+    try:
+        for line in process.stdout:
+            seen.append(line)
+            if mark in line:
+                return seen
+    finally:
+        timer.cancel()
     raise AssertionError(f"no {mark!r} in {seen}")
 
 
@@ -48,6 +54,21 @@ def marked(mark):
                 roles = [e[10:].decode() for e in environ if e.startswith(b"DMLC_ROLE=")]
                 found[int(folder.name)] = roles[0] if roles else "launcher"
     return found
+
+
+def soon(holds, seconds=LIMIT):
+    """Tell whether something holds within some seconds."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return holds()
+
+
+def is_free(port):
+    """Tell whether nobody listens on a port; a process that dies gives up its memory before its ports."""
+    with contextlib.suppress(ValueError):
+        return launcher.free_port("127.0.0.1", port) == port
+    return False
 
 
 class Launch:
@@ -66,16 +87,13 @@ class Launch:
     def until(self, mark):
         return lines(self.process, mark)
 
-    def end(self, seconds=150):
+    def end(self, seconds=PATIENCE):
         """Return the exit code and the rest of the output."""
         output, _ = self.process.communicate(timeout=seconds)
         return self.process.returncode, output
 
     def leaves_nothing(self, seconds=LIMIT):
-        deadline = time.monotonic() + seconds
-        while marked(self.mark) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return marked(self.mark) == {}
+        return soon(lambda: marked(self.mark) == {}, seconds)
 
 
 def alone(path, *arguments):

@@ -32,13 +32,13 @@ def make(tmp_path, monkeypatch):
     """Return checkpoints of one process that says it is one of several."""
     from mxnet import gluon
 
-    def checkpoints(workers=1, hiddens=5, seed=2, every=2):
+    def checkpoints(workers=1, hiddens=5, seed=2, every=2, tau=5):
         net = reference.make_net(num_hiddens=hiddens)
         trainer = gluon.Trainer(net.parameters(), "sgd", {"momentum": 0.9}, kvstore=None)
         exchange = cluster.Exchange()
         exchange.workers = workers
         texts = reference.make_text(seed=seed)
-        return cluster.Checkpoints(tmp_path / "c", every, exchange, net, trainer, *texts)
+        return cluster.Checkpoints(tmp_path / "c", every, exchange, net, trainer, *texts, tau=tau)
 
     return checkpoints
 
@@ -99,6 +99,7 @@ def test_other_files_of_the_directory_are_left_alone(make):
         ({"workers": 2}, "is of a run with 1 workers; allowed: one with 2, as now"),
         ({"hiddens": 6}, "of another run: {'num_hiddens': 5}; allowed: {'num_hiddens': 6}, as now"),
         ({"seed": 9}, "of another run: {'text': "),
+        ({"tau": 7}, "of another run: {'tau': 5}; allowed: {'tau': 7}, as now"),
     ],
 )
 def test_checkpoints_of_another_run_are_refused(change, message, make):

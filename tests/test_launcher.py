@@ -118,6 +118,20 @@ def test_a_taken_port_is_named_before_anything_starts(capsys, monkeypatch):
     assert f"--port={port} on 127.0.0.1 is taken; allowed: a free one" in message
 
 
+def test_the_port_is_none_that_the_system_hands_out(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert port not in launcher.FREE_PORTS
+        free = launcher.free_port("127.0.0.1", None)
+        assert free in launcher.FREE_PORTS
+        monkeypatch.setattr(launcher, "FREE_PORTS", [port, free])
+        for _ in range(10):
+            assert launcher.free_port("127.0.0.1", None) == free
+        monkeypatch.setattr(launcher, "FREE_PORTS", [port])
+        with pytest.raises(ValueError, match=rf"--port={port} on 127\.0\.0\.1 is taken"):
+            launcher.free_port("127.0.0.1", None)
+
+
 def test_hosts_print_a_command_for_each(capsys, tmp_path):
     path = tmp_path / "hosts.txt"
     path.write_text("10.0.0.1 2  # the first\n\n10.0.0.2\n")

@@ -8,6 +8,7 @@ On several: python -m d2lutil.cluster --hosts hosts.txt script.py prints a comma
 import argparse
 import errno
 import os
+import random
 import shlex
 import signal
 import socket
@@ -21,6 +22,8 @@ from d2lutil.cluster.member import BOOT
 
 LOCAL = "127.0.0.1"
 PORT = 9091  # of the scheduler, where the hosts of a file must agree on one
+# Below those that systems hand out by themselves: the scheduler binds its own seconds after the choice.
+FREE_PORTS = range(10_000, 32_768)
 
 
 def parse(arguments):
@@ -97,16 +100,20 @@ def read_hosts(path):
 
 
 def free_port(address, port):
-    """Return the port, or any free one for None; raise if it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port or 0))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise ValueError(f"--port={port} on {address} is taken; allowed: a free one") from None
-            raise ValueError(f"cannot listen on {address}: {error.strerror}") from None
-        return probe.getsockname()[1]
+    """Return the port, or for None a free one by chance; raise if there is none."""
+    ports = random.sample(FREE_PORTS, min(50, len(FREE_PORTS))) if port is None else [port]
+    for number in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, number))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise ValueError(f"cannot listen on {address}: {error.strerror}") from None
+            else:
+                return number
+    tried = ", ".join(map(str, ports[:3])) + (", …" if len(ports) > 3 else "")
+    raise ValueError(f"--port={tried} on {address} is taken; allowed: a free one")
 
 
 def environment(options, host):

@@ -38,14 +38,17 @@ class Checkpoints:
         With ``kvstore=None``: every worker holds the same optimizer state.
     X, Y : int arrays ``(num_steps, batch_size)``
         This worker's columns. A checkpoint of other columns is refused.
+    **settings
+        What else a run must keep to be continued: the steps of a segment, say. Numbers or strings.
 
     Raises
     ------
     ValueError
-        The directory holds a checkpoint of another number of workers, network or text, or a damaged one.
+        The directory holds a checkpoint of another number of workers, network, text or setting, or a
+        damaged one.
     """
 
-    def __init__(self, directory, every, exchange, net, trainer, X, Y):
+    def __init__(self, directory, every, exchange, net, trainer, X, Y, **settings):
         self.directory = Path(directory)
         self.every = checks.integer("every", every, 1)
         self.exchange, self.net, self.trainer = exchange, net, trainer
@@ -57,6 +60,7 @@ class Checkpoints:
             "dtype": str(numpy.dtype(net.W_hh.dtype)),
             "columns": list(X.shape),
             "text": text.hexdigest()[:16],
+            **settings,
         }
         self.directory.mkdir(parents=True, exist_ok=True)
 

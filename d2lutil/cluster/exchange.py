@@ -51,11 +51,11 @@ def columns(A, index, workers):
 class Exchange:
     """Sums over all workers; each method is called by all of them, in the same order.
 
-    MXNet's ``dist_sync`` store sums float32 on the server, in the order of arrival. It rounds float64 to
-    float32 on the way (1.9.1). So float64 arrays travel as three float32 parts, each worker's in a slot of
-    its own that the others leave 0; then every worker adds up the slots in the same order. That is exact,
-    and the sum is the same to the bit each time, at 3/2 of the traffic times the number of workers.
-    (Within float32's range, 1e-45 to 3e38.)
+    MXNet's ``dist_sync`` store sums float32 on the server, in the order of arrival. Whether it rounds
+    float64 to float32 is chance: the server never sets its flag for mixed precision (1.9.1). So float64
+    arrays travel as three float32 parts, each worker's in a slot of its own that the others leave 0; then
+    every worker adds up the slots in the same order. That is exact, and the sum is the same to the bit each
+    time, at 3/2 of the traffic times the number of workers. (Within float32's range, 1e-45 to 3e38.)
 
     Attributes
     ----------

@@ -35,13 +35,14 @@ class Supervisor:
             env=env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             start_new_session=True,
         )
         self.processes[name] = process
-        thread = threading.Thread(target=self._forward, args=(name, process.stdout), daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        for source, target in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
+            thread = threading.Thread(target=self._forward, args=(name, source, target), daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def wait(self, essential):
         """Wait for all processes.
@@ -90,12 +91,12 @@ class Supervisor:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
 
-    def _forward(self, name, stream):
-        with stream:
-            for line in stream:
+    def _forward(self, name, source, target):
+        with source:
+            for line in source:
                 with self._lock:
-                    sys.stdout.write(f"[{name}] " + line.decode(errors="replace").rstrip("\n") + "\n")
-                    sys.stdout.flush()
+                    target.write(f"[{name}] " + line.decode(errors="replace").rstrip("\n") + "\n")
+                    target.flush()
 
 
 def ending(code):
