@@ -2,18 +2,17 @@
 
 A contestant is a class: ``Contestant(weights, X, Y)`` prepares everything but the work, ``step(xi)``
 does it, and ``gradients()`` returns those of W_xh, W_hh, b_h, W_hq, b_q. The state starts from zero.
+``tune(xi)`` chooses what a user would choose for speed.
 """
+
+import os
+import time
 
 import numpy
 
 import d2lutil
 from d2lutil.compat import mxnet
 from d2lutil.truncation import pieces
-
-try:
-    import torch
-except ModuleNotFoundError:
-    torch = None
 
 np, npx, autograd = mxnet.np, mxnet.npx, mxnet.autograd
 
@@ -39,6 +38,9 @@ class Package:
         self.net, self.X, self.Y = make_net(weights), X, Y
         self.h = self.net.begin_state(X.shape[1])
 
+    def tune(self, xi):
+        pass  # bptt chooses its threads itself
+
     def step(self, xi):
         d2lutil.zero_gradients(self.net.parameters())
         loss, _ = d2lutil.bptt(self.net, self.X, self.Y, self.h, xi)
@@ -57,8 +59,26 @@ class Loop(Package):
         super().__init__(weights, X, Y)
         self.X = npx.one_hot(np.array(X), weights[0].shape[0], dtype=weights[0].dtype)
         self.Y = np.array(Y)
+        self.threads = 1
+
+    def tune(self, xi):
+        """Take as many of MXNet's threads as are quickest, one or all."""
+        seconds = {}
+        for self.threads in (1, os.cpu_count()):
+            start = time.perf_counter()
+            self.step(xi)
+            seconds[self.threads] = time.perf_counter() - start
+        self.threads = min(seconds, key=seconds.get)
 
     def step(self, xi):
+        mxnet.base._LIB.MXSetNumOMPThreads(self.threads)
+        try:
+            return self.run(xi)
+        finally:
+            mxnet.base._LIB.MXSetNumOMPThreads(1)  # what d2lutil gives MXNet
+
+    def run(self, xi):
+        """Do the work of :meth:`step`."""
         d2lutil.zero_gradients(self.net.parameters())
         W_xh, W_hh, b_h, W_hq, b_q = (parameter.data() for parameter in self.net.parameters())
         h, total = self.h, 0.0
@@ -98,7 +118,7 @@ class Gluon(Loop):
         both = [*self.rnn.collect_params().values(), *self.out.collect_params().values()]
         return [both[i] for i in (0, 1, 2, 4, 5)]
 
-    def step(self, xi):
+    def run(self, xi):
         d2lutil.zero_gradients([*self.rnn.collect_params().values(), *self.out.collect_params().values()])
         h, total = np.expand_dims(self.h, 0), 0.0
         for start, stop in d2lutil.segments(xi):
@@ -117,62 +137,4 @@ class Gluon(Loop):
         return [parameter.grad().asnumpy().T for parameter in self.parameters()]
 
 
-class Torch:
-    """``torch.nn.RNN``, called between two gates, with ``detach`` between segments."""
-
-    name = "torch.nn.RNN"
-
-    def __init__(self, weights, X, Y):
-        W_xh, W_hh, b_h, W_hq, b_q = (torch.tensor(numpy.ascontiguousarray(weight.T)) for weight in weights)
-        dtype = b_h.dtype
-        self.rnn = torch.nn.RNN(W_xh.shape[1], len(b_h), dtype=dtype)
-        self.out = torch.nn.Linear(len(b_h), len(b_q), dtype=dtype)
-        values = (W_xh, W_hh, b_h, torch.zeros_like(b_h), W_hq, b_q)
-        self.parameters = [*self.rnn.parameters(), *self.out.parameters()]
-        with torch.no_grad():
-            for parameter, value in zip(self.parameters, values, strict=True):
-                parameter.copy_(value)
-        self.X = torch.nn.functional.one_hot(torch.tensor(X).long(), W_xh.shape[1]).to(dtype)
-        self.Y = torch.tensor(Y).long()
-        self.h = torch.zeros(1, X.shape[1], len(b_h), dtype=dtype)
-
-    def read(self, X, h):
-        """Return the states and the last one."""
-        return self.rnn(X, h)
-
-    def step(self, xi):
-        for parameter in self.parameters:
-            parameter.grad = None
-        h, total = self.h, 0.0
-        for start, stop in d2lutil.segments(xi):
-            h, loss = h.detach(), 0
-            for a, b in pieces(xi[start:stop], xi[start:stop] != 1):
-                weight, part = float(xi[start + a]), slice(start + a, start + b)
-                if weight not in (0, 1):
-                    h = h.detach() + weight * (h - h.detach())
-                H, h = self.read(self.X[part], h)
-                O = self.out(H).flatten(0, 1)
-                loss = loss + torch.nn.functional.cross_entropy(O, self.Y[part].flatten(), reduction="sum")
-            loss.backward()
-            total += float(loss.detach())
-        return total
-
-    def gradients(self):
-        return [self.parameters[i].grad.numpy().T for i in (0, 1, 2, 4, 5)]
-
-
-class TorchLoop(Torch):
-    """PyTorch one step at a time."""
-
-    name = "PyTorch, a loop of steps"
-
-    def read(self, X, h):
-        W_xh, W_hh, b_h = self.parameters[:3]
-        states, h = [], h[0]
-        for x in X:
-            h = torch.tanh(x @ W_xh.T + h @ W_hh.T + b_h)
-            states.append(h)
-        return torch.stack(states), h[None]
-
-
-CONTESTANTS = [Package, Gluon, Loop, *([Torch, TorchLoop] if torch else [])]
+CONTESTANTS = [Package, Gluon, Loop]

@@ -1,40 +1,52 @@
-"""Peak memory of one gradient, each in a process of its own."""
+"""Memory that one gradient adds, for each contestant and scheme in a process of its own."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 LENGTHS = [1_000, 10_000, 100_000]
 BATCH_SIZE, NUM_HIDDENS = 1, 128
 CODE = """
-import resource, sys
+import sys
 import numpy
-import d2lutil
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.step import VOCAB_SIZE, problem, schemes
-name, scheme, num_steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
-weights, X, Y = problem((num_steps, {batch_size}, {num_hiddens}), "float32")
+from benchmarks.memory import BATCH_SIZE, NUM_HIDDENS, forget_peak, megabytes
+from benchmarks.problem import problem, schemes
+name, scheme, *lengths = sys.argv[1:]
 kind = next(kind for kind in CONTESTANTS if kind.name == name)
+weights, X, Y = problem((max(map(int, lengths)), BATCH_SIZE, NUM_HIDDENS), "float32")
 few = kind(weights, X[:2], Y[:2])
 few.step(numpy.array([0.0, 2.0]))  # what any first call needs is not counted
-entrant, xi = kind(weights, X, Y), schemes(num_steps)[scheme]
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-entrant.step(xi)
-print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+runs = [(kind(weights, X[:n], Y[:n]), schemes(n)[scheme]) for n in map(int, lengths)]
+forget_peak()
+print(megabytes("VmRSS"))
+for entrant, xi in runs:
+    entrant.step(xi)
+    print(megabytes("VmHWM"))
 """
 
 
-def peak(contestant, scheme, num_steps):
-    """Return the process's peak before one step of training and after it, in MB.
+def peaks(contestant, scheme, lengths):
+    """Return the memory of a process before any step, and its peak after a step of each length, in MB.
 
-    A shell stands in between, because a process inherits the peak of the one that starts it.
+    The lengths rise, and so the peak after one is its own. Reads Linux's ``/proc``.
     """
-    code = CODE.format(batch_size=BATCH_SIZE, num_hiddens=NUM_HIDDENS)
-    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", code]
-    arguments = [contestant, scheme, str(num_steps)]
+    command = [sys.executable, "-c", CODE, contestant, scheme, *map(str, lengths)]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    run = subprocess.run(
-        [*command, *arguments], check=True, capture_output=True, text=True, env=environment
-    )
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return tuple(int(number) / unit for number in run.stdout.split())
+    run = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    before, *after = map(float, run.stdout.split())
+    return before, after
+
+
+def forget_peak():
+    """Let the peak of this process begin at what it holds now."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def megabytes(name):
+    """Return an entry of this process's status in MB (10⁶ bytes)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise ValueError(f"name={name!r}; allowed: an entry of /proc/self/status")

@@ -5,8 +5,9 @@ import numpy
 
 import d2lutil
 from benchmarks.contestants import Package
+from benchmarks.memory import LENGTHS
+from benchmarks.problem import REGULAR
 
-REGULAR = "regular, τ = 50"
 MARKERS = {"full": "s", REGULAR: "o", "randomized every 25": "^", "randomized every step": "v"}
 
 
@@ -21,70 +22,76 @@ def shape_name(shape):
     return f"({shape[0]:,}, {shape[1]}, {shape[2]})"
 
 
-def rates(steps):
-    """Return the table of thousands of predictions a second."""
-    names = list(MARKERS)
-    rows = []
-    for shape, seconds in steps.items():
-        for contestant in dict.fromkeys(name for name, _ in seconds):
-            cells = [
-                f"{shape[0] * shape[1] / numpy.median(seconds[contestant, name]) / 1e3:.3g}"
-                if (contestant, name) in seconds
-                else "–"
-                for name in names
-            ]
-            rows.append([shape_name(shape), f"`{contestant}`" if "." in contestant else contestant, *cells])
-    return table(["$(T, B, n)$", "", *names], rows)
+def rates(steps, scaled):
+    """Return the table of thousands of predictions a second; ≈ marks what was measured on a part."""
+
+    def cell(shape, key):
+        rate = shape[0] * shape[1] / numpy.median(steps[shape][key]) / 1e3
+        return ("≈ " if key in scaled[shape] else "") + f"{rate:.3g}"
+
+    rows = [
+        [shape_name(shape), code(contestant), *(cell(shape, (contestant, scheme)) for scheme in MARKERS)]
+        for shape, seconds in steps.items()
+        for contestant in dict.fromkeys(name for name, _ in seconds)
+    ]
+    return table(["$(T, B, n)$", "", *MARKERS], rows)
+
+
+def code(contestant):
+    """Return the name of a contestant as Markdown."""
+    return f"`{contestant}`" if "." in contestant else contestant
 
 
 def spread(numerator, denominator):
-    """Return the ratio of two lists of seconds, round by round: median, least, most."""
+    """Return the ratio of two lists of seconds, round by round: median, least, most, and how many."""
     rounds = min(len(numerator), len(denominator))
     ratios = numpy.array(numerator[:rounds]) / numpy.array(denominator[:rounds])
+    if rounds == 1:
+        return f"{ratios[0]:.2f} (once)"
     return f"{numpy.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
 
 
-def ratios(steps, products):
+def ratios(steps):
     """Return the table of ratios: the package's schemes, and the others' seconds over the package's."""
     names = dict.fromkeys(name for seconds in steps.values() for name, _ in seconds)
-    others = [name for name in names if name != Package.name]
     rows = []
     for scheme in [name for name in MARKERS if name != REGULAR]:
         cells = [spread(s[Package.name, scheme], s[Package.name, REGULAR]) for s in steps.values()]
         rows.append([f"{scheme} / regular", *cells])
-    for other in others:
-        cells = [
-            spread(s[other, REGULAR], s[Package.name, REGULAR]) if (other, REGULAR) in s else "–"
-            for s in steps.values()
-        ]
-        rows.append([f"{other} / `d2lutil.bptt`, both regular", *cells])
-    cells = [
-        f"{alone / numpy.median(s[Package.name, REGULAR]):.2f}"
-        for s, (alone, _, _) in zip(steps.values(), products.values(), strict=True)
-    ]
-    rows.append(["the matrix products alone / `d2lutil.bptt`, regular", *cells])
-    cells = [f"{rate / 1e9:.0f}" for _, rate, _ in products.values()]
-    rows.append(["largest product, 10⁹ operations a second", *cells])
-    cells = [
-        f"{operations / numpy.median(s[Package.name, REGULAR]) / 1e9:.0f}"
-        for s, (_, _, operations) in zip(steps.values(), products.values(), strict=True)
-    ]
-    rows.append(["`d2lutil.bptt`, regular, 10⁹ operations a second", *cells])
+    for other in [name for name in names if name != Package.name]:
+        cells = [spread(s[other, REGULAR], s[Package.name, REGULAR]) for s in steps.values()]
+        rows.append([f"{code(other)} / {code(Package.name)}, both regular", *cells])
     return table(["seconds over seconds", *map(shape_name, steps)], rows)
+
+
+def products(steps, measured):
+    """Return the table that compares a training step with its matrix products."""
+    schemes = ("full", REGULAR)
+    least = [{name: numpy.median(s[Package.name, name]) for name in schemes} for s in steps.values()]
+    alone, largest, count = zip(*(measured[shape] for shape in steps), strict=True)
+    rows = [
+        [f"products alone / {code(Package.name)}, {scheme}"]
+        + [f"{seconds / own[scheme]:.2f}" for seconds, own in zip(alone, least, strict=True)]
+        for scheme in schemes
+    ]
+    rows.append(
+        ["10⁹ operations a second: the largest product", *(f"{rate / 1e9:.0f}" for rate in largest)]
+    )
+    rows += [
+        [f"10⁹ operations a second: {code(Package.name)}, {scheme}"]
+        + [f"{number / own[scheme] / 1e9:.0f}" for number, own in zip(count, least, strict=True)]
+        for scheme in schemes
+    ]
+    return table(["", *map(shape_name, steps)], rows)
 
 
 def memory(peaks):
     """Return the table of memory: what one gradient adds to the process, and the process's peak."""
-    lengths = list(dict.fromkeys(num_steps for *_, num_steps in peaks))
     rows = [
-        [f"`{contestant}`", scheme]
-        + [
-            f"{after - before:.0f} of {after:.0f}"
-            for before, after in (peaks[contestant, scheme, num_steps] for num_steps in lengths)
-        ]
-        for contestant, scheme in dict.fromkeys(key[:2] for key in peaks)
+        [code(contestant), scheme, *(f"{peak - before:.0f} of {peak:.0f}" for peak in after)]
+        for (contestant, scheme), (before, after) in peaks.items()
     ]
-    return table(["", "", *(f"T = {num_steps:,}" for num_steps in lengths)], rows)
+    return table(["", "", *(f"T = {num_steps:,}" for num_steps in LENGTHS)], rows)
 
 
 def book(imported, built, chapters):

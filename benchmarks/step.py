@@ -4,46 +4,34 @@ import time
 
 import numpy
 
-import d2lutil
-from benchmarks.contestants import CONTESTANTS, Loop, Package, TorchLoop
+from benchmarks.contestants import CONTESTANTS, Gluon, Package
+from benchmarks.problem import REGULAR, VOCAB_SIZE, problem, schemes
+from d2lutil import threads
+
+try:
+    from benchmarks.rivals import Torch, TorchLoop
+except ModuleNotFoundError:
+    KINDS, LAYERS = CONTESTANTS, (Gluon,)
+else:
+    KINDS, LAYERS = [*CONTESTANTS, Torch, TorchLoop], (Gluon, Torch)
 
 SHAPES = [(1000, 32, 256), (1000, 1, 128), (1000, 128, 512), (35, 32, 256), (170_000, 1, 128)]
-VOCAB_SIZE = 28
-SECONDS = 1.5  # for a contestant under one scheme at one shape; at least MIN_ROUNDS
-MIN_ROUNDS, MAX_ROUNDS = 3, 9
-LONG = 4.0  # a contestant that needs as long as this for one step has one round
+SECONDS = 1.5  # for a contestant under one scheme at one shape, while there is time
+MAX_ROUNDS = 9
+LONG = 1.0  # a loop, or a layer with many gates, that needs longer for one step does a part of it
+FEW = 100  # steps of the shortest part
 PAUSE = 0.05  # before each step: the threads of the one before stop waiting for work
-MOST_CALLS = 20_000  # a contestant that needs more calls than this in one step is left out
 TOLERANCE = 1e-10
 
 
-def schemes(num_steps):
-    """Return the schemes by name."""
-    rng = numpy.random.default_rng(1)
-    return {
-        "full": d2lutil.full(num_steps),
-        "regular, τ = 50": d2lutil.regular(num_steps, 50),
-        "randomized every 25": d2lutil.randomized(num_steps, 0.5, rng=rng, every=25),
-        "randomized every step": d2lutil.randomized(num_steps, 0.98, rng=rng),
-    }
-
-
-def problem(shape, dtype):
-    """Return weights and a random text of a shape."""
-    num_steps, batch_size, num_hiddens = shape
-    rng = numpy.random.default_rng(2)
-    sizes = [(VOCAB_SIZE, num_hiddens), (num_hiddens, num_hiddens), num_hiddens]
-    sizes += [(num_hiddens, VOCAB_SIZE), VOCAB_SIZE]
-    weights = [rng.normal(0, num_hiddens**-0.5, size).astype(dtype) for size in sizes]
-    X, Y = rng.integers(VOCAB_SIZE, size=(2, num_steps, batch_size))
-    return weights, X, Y
-
-
 def check(shape):
-    """Raise unless all contestants compute the same loss and gradient under every scheme, in float64."""
+    """Raise unless all contestants compute the same loss and gradient under every scheme.
+
+    In float64, on the first steps of a shape.
+    """
     num_steps = min(shape[0], 60)
     weights, X, Y = problem((num_steps, *shape[1:]), "float64")
-    entrants = [kind(weights, X, Y) for kind in CONTESTANTS]
+    entrants = [kind(weights, X, Y) for kind in KINDS]
     for name, xi in schemes(num_steps).items():
         losses = [entrant.step(xi) for entrant in entrants]
         for entrant, loss in zip(entrants[1:], losses[1:], strict=True):
@@ -54,66 +42,87 @@ def check(shape):
                 raise AssertionError(f"{entrant.name} differs by {gap:.1e} under {name} at {shape}")
 
 
-def calls(kind, xi):
-    """Return how many calls of a kernel a contestant makes in one step under a scheme."""
-    if kind is Package:
-        return 1
-    return len(xi) if kind in (Loop, TorchLoop) else 1 + int((xi[1:] != 1).sum())
+def timed(entrant, xi):
+    """Return the seconds of one step."""
+    time.sleep(PAUSE)
+    start = time.perf_counter()
+    entrant.step(xi)
+    return time.perf_counter() - start
 
 
-def measure(shape):
-    """Return the seconds of each contestant under each scheme, in rounds that alternate them."""
+def length(kind, weights, X, Y, name, xi):
+    """Return how many steps of the text a contestant does.
+
+    All of them, but for what costs the same at every step and takes long: a loop of steps, and a layer
+    that stops at gates.
+    """
+    fused = kind is Package or (kind in LAYERS and name in ("full", REGULAR))
+    if fused or len(xi) <= FEW:
+        return len(xi)
+    few = kind(weights, X[:FEW], Y[:FEW])
+    seconds = min(timed(few, xi[:FEW]) for _ in range(2)) * len(xi) / FEW
+    return len(xi) if seconds < LONG else max(FEW, int(len(xi) * LONG / seconds) // FEW * FEW)
+
+
+def measure(shape, deadline):
+    """Measure each contestant under each scheme, in rounds that alternate them.
+
+    Returns
+    -------
+    seconds : dict
+        By contestant and scheme, a number a round. What was measured on a part of the steps is scaled.
+    scaled : set
+        The contestants and schemes that did a part of the steps.
+    """
     weights, X, Y = problem(shape, "float32")
-    named = schemes(shape[0])
     runs = {}
-    for kind in CONTESTANTS:
-        entrant = kind(weights, X, Y)
-        for name, xi in named.items():
-            loop = kind in (Loop, TorchLoop)
-            if calls(kind, xi) <= MOST_CALLS and not (loop and name != "regular, τ = 50"):
-                runs[kind.name, name] = (entrant, xi)
+    for kind in KINDS:
+        entrants = {}
+        for name, xi in schemes(shape[0]).items():
+            n = length(kind, weights, X, Y, name, xi)
+            if n not in entrants:
+                entrants[n] = kind(weights, X[:n], Y[:n])
+                entrants[n].tune(xi[:n])
+            runs[kind.name, name] = entrants[n], xi[:n]
     seconds = {key: [] for key in runs}
     if shape[0] * shape[1] < 40_000:  # the first call of each is not counted, where that is quick
         for entrant, xi in runs.values():
             entrant.step(xi)
     for number in range(MAX_ROUNDS):
         for key, (entrant, xi) in runs.items():
-            enough = MIN_ROUNDS if sum(seconds[key]) < LONG else 1
-            if number < enough or sum(seconds[key]) < SECONDS:
-                time.sleep(PAUSE)
-                start = time.perf_counter()
-                entrant.step(xi)
-                seconds[key].append(time.perf_counter() - start)
-    return seconds
+            if number == 0 or (sum(seconds[key]) < SECONDS and time.perf_counter() < deadline):
+                seconds[key].append(timed(entrant, xi) * shape[0] / len(xi))
+    return seconds, {key for key, (_, xi) in runs.items() if len(xi) < shape[0]}
 
 
-def products(shape, repeats=5):
+def products(shape, repeats=3):
     """Return seconds of a step's matrix products alone, and the operations a second of the largest.
 
-    The products are those that no implementation avoids, step by step where steps wait for one another: the
-    carried state's forwards and backwards, the output's three, and the two weight gradients.
+    The products are those of the full sum, step by step where steps wait for one another: the carried
+    state's forwards and backwards, the output's three, and the two weight gradients. They are shared
+    between threads as the package does; the largest gets the threads that NumPy chooses.
     """
     num_steps, batch_size, num_hiddens = shape
-    predictions = num_steps * batch_size
-    H = numpy.ones((predictions, num_hiddens), "float32")
-    O = numpy.ones((predictions, VOCAB_SIZE), "float32")
-    W, W_hq = (
-        numpy.ones((num_hiddens, num_hiddens), "float32"),
-        numpy.ones((num_hiddens, VOCAB_SIZE), "float32"),
-    )
-    h, out = H[:batch_size].copy(), numpy.empty((batch_size, num_hiddens), "float32")
+    W, W_hq = (numpy.ones((num_hiddens, size), "float32") for size in (num_hiddens, VOCAB_SIZE))
+    H = numpy.ones((num_steps * batch_size, num_hiddens), "float32")
+    O = numpy.ones((num_steps * batch_size, VOCAB_SIZE), "float32")
+
+    def run(columns):
+        own = slice(columns.start * num_steps, columns.stop * num_steps)
+        h, out = numpy.ones((2, columns.stop - columns.start, num_hiddens), "float32")
+        for _ in range(2 * num_steps):
+            numpy.dot(h, W, out=out)
+        H[own] @ W_hq, O[own] @ W_hq.T, H[own].T @ O[own], O[own].T @ H[own], H[own].T @ H[own]
+
     together, largest = [], []
     for _ in range(repeats):
         start = time.perf_counter()
-        for _ in range(2 * num_steps):
-            numpy.dot(h, W, out=out)
-        H @ W_hq, O @ W_hq.T, H.T @ O, O.T @ H
+        threads.share(run, batch_size, num_hiddens)
         middle = time.perf_counter()
         H.T @ H
-        stop = time.perf_counter()
-        together.append(stop - start)
-        largest.append(stop - middle)
-    rate = 2 * predictions * num_hiddens**2 / numpy.median(largest)
+        together.append(middle - start)
+        largest.append(time.perf_counter() - middle)
+    rate = 2 * len(H) * num_hiddens**2 / numpy.median(largest)
     return float(numpy.median(together)), float(rate)
 
 
