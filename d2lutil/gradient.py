@@ -1,6 +1,7 @@
 """The gradient under a truncation scheme, and its clipping."""
 
 import math
+from functools import lru_cache
 
 import numpy
 
@@ -47,14 +48,13 @@ def bptt(net, X, Y, h, xi):
     h = net.state(h, X.shape[1]).detach()
     weights = [parameter.data().asnumpy() for parameter in net.parameters()]
     state = h.asnumpy()
-    with mxnet.autograd.pause():
-        packed = net.packed()
+    packed = lru_cache(net.packed)  # not asked for by wide batches
 
     def states(X, h):
         if X.shape[1] >= threads.COLUMNS:
             return passes.forward(weights, X, h)
         with mxnet.autograd.pause():
-            return net.states(packed, X, mxnet.np.array(h, dtype=h.dtype), None)[0].asnumpy()
+            return net.states(packed(), X, mxnet.np.array(h, dtype=h.dtype), None)[0].asnumpy()
 
     def run(columns):
         return passes.run(weights, X[:, columns], Y[:, columns], state[columns], xi, states)

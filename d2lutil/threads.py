@@ -8,6 +8,7 @@ gets one thread when this package is imported, and :func:`share` gives every thr
 import contextlib
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -38,37 +39,58 @@ def share(function, batch_size, num_hiddens):
     """
     num_threads = number(batch_size, num_hiddens)
     edges = numpy.linspace(0, batch_size, num_threads + 1).astype(int).tolist()
-    columns = [slice(*pair) for pair in itertools.pairwise(edges)]
-    rest = contextlib.nullcontext()
-    if num_threads > 1 or setting() is None:
-        rest = _libraries().limit(limits=1)
-    with rest:
-        if num_threads == 1:
-            return [function(columns[0])]
-        with ThreadPoolExecutor(num_threads) as pool:
-            return list(pool.map(function, columns))
+    own, *others = (slice(*pair) for pair in itertools.pairwise(edges))
+    with _REST if num_threads > 1 or setting() is None else contextlib.nullcontext():
+        if not others:
+            return [function(own)]
+        with ThreadPoolExecutor(len(others)) as pool:
+            futures = [pool.submit(function, columns) for columns in others]
+            return [function(own), *(future.result() for future in futures)]
 
 
 def number(batch_size, num_hiddens):
     """Return how many threads a batch deserves, at most as many as are allowed."""
-    allowed = setting() or _processors()
+    allowed = setting() or processors()
     deserved = min(batch_size // COLUMNS, batch_size * num_hiddens**2 // MULTIPLICATIONS)
     return max(1, min(allowed, deserved))
 
 
 def setting():
     """Return the number of threads that the user has set, or None."""
-    values = [os.environ.get(name, "") for name in SETTINGS]
+    values = [os.environ.get(name, "").strip() for name in SETTINGS]
     return min((int(value) for value in values if value.isdigit() and int(value) > 0), default=None)
 
 
-def _processors():
+def processors():
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Rest:
+    """Holds NumPy's own threads while any thread of this process is inside; reentrant."""
+
+    def __init__(self):
+        self._lock, self._inside, self._limit = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if not self._inside:
+                self._limit = _libraries().limit(limits=1)
+            self._inside += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
 
 
 @lru_cache(maxsize=1)
 def _libraries():
     return ThreadpoolController()
+
+
+_REST = _Rest()
 
 
 if setting() is None:

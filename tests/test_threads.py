@@ -16,7 +16,7 @@ from d2lutil import threads
 def unset(monkeypatch):
     for name in threads.SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(threads, "_processors", lambda: 4)
+    monkeypatch.setattr(threads, "processors", lambda: 4)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,27 @@ def test_columns_are_shared_completely_and_in_order(unset):
     seen = threads.share(lambda columns: (columns, threading.get_ident()), 35, 256)
     assert len(seen) == 4
     assert numpy.concatenate([numpy.arange(35)[columns] for columns, _ in seen]).tolist() == list(range(35))
-    assert threading.get_ident() not in [thread for _, thread in seen]
+    assert [thread == threading.get_ident() for _, thread in seen] == [True, False, False, False]
+
+
+def test_libraries_get_their_threads_back_after_calls_side_by_side(unset):
+    def count():
+        return [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
+
+    before, turns = count(), [threading.Event() for _ in range(2)]
+
+    def first(columns):
+        turns[0].set()
+        turns[1].wait(30)
+
+    def second(columns):
+        turns[1].set()
+
+    one = threading.Thread(target=threads.share, args=(first, 1, 1))
+    one.start()
+    turns[0].wait(30)  # the second begins within the first and ends after it
+    threads.share(lambda columns: (second(columns), one.join(30)), 1, 1)
+    assert count() == before
 
 
 def test_libraries_rest_meanwhile_and_get_their_threads_back(unset):
