@@ -20,7 +20,8 @@ SECONDS = 1.5  # for a contestant under one scheme at one shape, while there is 
 MAX_ROUNDS = 9
 LONG = 1.0  # a loop, or a layer with many gates, that needs longer for one step does a part of it
 FEW = 100  # steps of the shortest part
-PAUSE = 0.05  # before each step: the threads of the one before stop waiting for work
+TURN = 0.2  # seconds of a turn: short steps are repeated, as in training
+PAUSE = 0.05  # before each turn: the threads of the one before stop waiting for work
 TOLERANCE = 1e-10
 
 
@@ -43,11 +44,14 @@ def check(shape):
 
 
 def timed(entrant, xi):
-    """Return the seconds of one step."""
+    """Return the seconds of one step, the median of a turn."""
     time.sleep(PAUSE)
-    start = time.perf_counter()
-    entrant.step(xi)
-    return time.perf_counter() - start
+    seconds = []
+    while not seconds or sum(seconds) < TURN:
+        start = time.perf_counter()
+        entrant.step(xi)
+        seconds.append(time.perf_counter() - start)
+    return float(numpy.median(seconds))
 
 
 def length(kind, weights, X, Y, name, xi):
@@ -60,7 +64,8 @@ def length(kind, weights, X, Y, name, xi):
     if fused or len(xi) <= FEW:
         return len(xi)
     few = kind(weights, X[:FEW], Y[:FEW])
-    seconds = min(timed(few, xi[:FEW]) for _ in range(2)) * len(xi) / FEW
+    few.step(xi[:FEW])
+    seconds = timed(few, xi[:FEW]) * len(xi) / FEW
     return len(xi) if seconds < LONG else max(FEW, int(len(xi) * LONG / seconds) // FEW * FEW)
 
 

@@ -30,6 +30,7 @@ def test_contestant_with_another_gradient_is_named(monkeypatch):
 def test_each_is_measured_under_each_scheme_and_what_is_long_in_part(monkeypatch):
     monkeypatch.setattr(step, "LONG", 1e-9)
     monkeypatch.setattr(step, "FEW", 20)
+    monkeypatch.setattr(step, "TURN", 0)
     seconds, scaled = step.measure(SHAPE, deadline=0)
     assert set(seconds) == {(kind.name, name) for kind in step.KINDS for name in problem.schemes(60)}
     assert {len(values) for values in seconds.values()} == {1}  # the deadline was over
@@ -41,9 +42,20 @@ def test_each_is_measured_under_each_scheme_and_what_is_long_in_part(monkeypatch
 
 def test_rounds_go_on_until_the_deadline(monkeypatch):
     monkeypatch.setattr(step, "PAUSE", 0)
+    monkeypatch.setattr(step, "TURN", 0)
     seconds, scaled = step.measure(SHAPE, time.perf_counter() + 60)
     assert {len(values) for values in seconds.values()} == {step.MAX_ROUNDS}
     assert scaled == set()
+
+
+def test_short_steps_are_repeated_and_their_median_counts(monkeypatch):
+    class Entrant:
+        def step(self, xi):
+            time.sleep(next(pauses))
+
+    pauses = iter([0.05, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 1])
+    monkeypatch.setattr(step, "TURN", 0.09)
+    assert 0.009 < step.timed(Entrant(), None) < 0.045
 
 
 def test_a_part_is_scaled_to_the_whole(monkeypatch):
@@ -77,7 +89,7 @@ def test_gluon_gets_the_threads_that_are_quickest(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     entrant = Tuned(*problem.problem(SHAPE, "float32"))
     entrant.tune(problem.schemes(60)["full"])
-    assert asked == [1, 2]
+    assert asked == [1, 1, 2]
     assert entrant.threads == 2
 
 
