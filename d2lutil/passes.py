@@ -5,7 +5,7 @@ import numpy
 from d2lutil.truncation import pieces
 
 ROWS_AT_ONCE = 1024  # predictions whose gradients are in flight together: they should fit a core's cache
-STATES_AT_ONCE = 8192  # short segments are grouped up to this many predictions
+STATES_AT_ONCE = 4096  # short segments are grouped up to this many predictions
 
 
 def run(weights, X, Y, h, xi, states):
