@@ -31,7 +31,10 @@ def parse():
     parser.add_argument(
         "--save", help="file for what worker 0 has in the end"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.segments < 1:
+        parser.error(f"--segments={options.segments}; allowed: at least 1")
+    return options
 
 
 def main(options):
@@ -63,12 +66,11 @@ def main(options):
             X,
             Y,
             tau=options.tau,
+            theta=options.theta,
+            **settings,
         )
         done, carried = store.restore()
         h = mxnet.np.array(carried["h"], dtype=options.dtype) if done else h
-    if done >= options.segments:
-        print(f"{done} segments are done, nothing is left", flush=True)
-        return
 
     segments = d2lutil.segments(d2lutil.regular(len(X), options.tau))
     predictions = options.tau * options.batch  # of all workers
@@ -93,15 +95,18 @@ def main(options):
             store.save(segment + 1, h=h)
         if segment == done:
             print(f"from segment {done}, {X.shape[1]} columns", flush=True)
-    total = sum(exchange.gather("loss", loss))
-    if exchange.index == 0:
-        print(f"loss of the last segment {total:.4f}", flush=True)
-        if options.save:
-            arrays = {
-                f"value_{k}": p.data().asnumpy() for k, p in enumerate(params)
-            }
-            arrays |= {f"gradient_{k}": g for k, g in enumerate(first)}
-            numpy.savez(options.save, times=times, loss=total, **arrays)
+
+    result = {f"value_{k}": p.data().asnumpy() for k, p in enumerate(params)}
+    if first is None:
+        print(f"{done} segments are done, nothing is left", flush=True)
+    else:
+        total = sum(exchange.gather("loss", loss))
+        result |= {f"gradient_{k}": g for k, g in enumerate(first)}
+        result |= {"times": times, "loss": total}
+        if exchange.index == 0:
+            print(f"loss of the last segment {total:.4f}", flush=True)
+    if exchange.index == 0 and options.save:
+        numpy.savez(options.save, **result)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def integer(name, value, lowest, highest=None):
     ValueError
         Outside ``lowest … highest``.
     """
-    allowed = f"an integer of at least {lowest}" + (f", at most {highest}" if highest else "")
+    allowed = f"an integer of at least {lowest}" + ("" if highest is None else f", at most {highest}")
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name}={value!r}; allowed: {allowed}")
     if value < lowest or (highest is not None and value > highest):
@@ -42,31 +42,51 @@ def real(name, value, allowed, holds):
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={value!r}; allowed: {allowed}")
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        value = numpy.inf
     if not (numpy.isfinite(value) and holds(value)):
         raise ValueError(f"{name}={value}; allowed: {allowed}")
     return value
 
 
-def weights(xi, num_steps=None):
+def array(name, value):
+    """Return an argument as a NumPy array, or say that its rows differ in length."""
+    try:
+        return numpy.asarray(value.asnumpy() if hasattr(value, "asnumpy") else value)
+    except ValueError:
+        raise ValueError(f"{name}={value!r}; allowed: rows of one length") from None
+
+
+def weights(xi, num_steps=None, dtype=None):
     """Return a truncation scheme as float64 ``(num_steps,)``, or say what is wrong with it.
+
+    Parameters
+    ----------
+    dtype : optional
+        Of the states that the weights are for: its range holds them.
 
     Raises
     ------
     TypeError
         Not a sequence of numbers.
     ValueError
-        Empty, of another length than ``num_steps``, or with a negative, infinite or NaN entry.
+        Empty, of another length than ``num_steps``, or with an entry that is negative, NaN or too large.
     """
+    given, xi = xi, array("xi", xi)
     try:
-        xi = numpy.asarray(xi.asnumpy() if hasattr(xi, "asnumpy") else xi, dtype="float64")
-    except (TypeError, ValueError):
-        raise TypeError(f"xi={xi!r}; allowed: a sequence of numbers") from None
+        if xi.dtype.kind not in "biufO":
+            raise TypeError
+        xi = xi.astype("float64")
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"xi={given!r}; allowed: a sequence of numbers") from None
     if xi.ndim != 1 or len(xi) == 0:
         raise ValueError(f"xi has shape {xi.shape}; allowed: (num_steps,) with num_steps >= 1")
     if num_steps is not None and len(xi) != num_steps:
         raise ValueError(f"xi holds {len(xi)} weights for num_steps={num_steps}; allowed: one a step")
-    wrong = numpy.flatnonzero(~(numpy.isfinite(xi) & (xi >= 0)))
+    wrong = numpy.flatnonzero(~((xi >= 0) & (xi <= numpy.finfo(dtype or "float64").max)))
     if len(wrong):
-        raise ValueError(f"xi[{wrong[0]}]={xi[wrong[0]]}; allowed: finite numbers >= 0")
+        allowed = "finite numbers >= 0" + ("" if dtype is None else f" of {numpy.dtype(dtype)}")
+        raise ValueError(f"xi[{wrong[0]}]={xi[wrong[0]]}; allowed: {allowed}")
     return xi

@@ -58,6 +58,19 @@ def add_missing_names(module):
     return missing
 
 
+def clear_the_way():
+    """Undo what would keep MXNet from being imported.
+
+    An import that failed, before this package's, leaves parts of MXNet behind. And a role that the
+    environment of the cluster's launcher names would keep the launcher in the import.
+    """
+    if "mxnet" not in sys.modules:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mxnet"]:
+            del sys.modules[name]
+    if sys.argv[:1] == ["-m"] and "d2lutil.cluster" in sys.orig_argv:
+        os.environ.pop("DMLC_ROLE", None)
+
+
 def import_mxnet():
     """Import MXNet and switch it to NumPy shapes and arrays.
 
@@ -72,8 +85,7 @@ def import_mxnet():
         If MXNet, or a library that it needs, is not installed; the message says how to install it.
     """
     add_missing_names(numpy)
-    if "d2lutil.cluster" in sys.orig_argv:  # else a role keeps the launcher in MXNet's import
-        os.environ.pop("DMLC_ROLE", None)
+    clear_the_way()
     with warnings.catch_warnings():
         # Not ours to mend: escape sequences and NumPy calls of 2022, reported at each first import.
         warnings.simplefilter("ignore")

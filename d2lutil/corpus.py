@@ -70,10 +70,12 @@ def load_corpus(name="time_machine", *, directory=None, download=True):
     FileNotFoundError
         The directory, or the file in it, does not exist.
     """
-    if name not in TITLES:
+    if not isinstance(name, str) or name not in TITLES:
         raise ValueError(f"unknown corpus name={name!r}; allowed: {', '.join(TITLES)}")
     if name == "noon_road":
         return _embedded()
+    if directory is not None and not isinstance(directory, (str, os.PathLike)):
+        raise TypeError(f"directory={directory!r}; allowed: a path, or None")
     directory = directory or os.environ.get(DIRECTORY_VARIABLE)
     if directory:
         return _novel(Path(directory) / FILE, "directory")
@@ -162,10 +164,12 @@ def _download(cached):
                 return _checked(Path(fetch(path=folder))), None
     except requests.RequestException as error:
         return None, f"cannot download {URL} ({type(error).__name__})"
+    except OSError as error:  # a bundle of certificates that is not there, say
+        return None, f"cannot download {URL} ({error})"
 
 
 def _ask():
-    """Raise a RequestException unless the server answers within SECONDS_TO_NOTICE.
+    """Raise an error unless the server answers within SECONDS_TO_NOTICE.
 
     The time-out of a request leaves out the look-up of the name, hence the thread.
     """
@@ -175,7 +179,7 @@ def _ask():
         try:
             requests.head(URL, timeout=SECONDS_PER_ANSWER).raise_for_status()
             outcome[0] = None
-        except requests.RequestException as error:
+        except Exception as error:
             outcome[0] = error
 
     thread = threading.Thread(target=ask, daemon=True)

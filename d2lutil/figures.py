@@ -3,7 +3,6 @@
 import matplotlib
 import numpy
 from cycler import cycler
-from matplotlib import pyplot
 from matplotlib.patches import FancyBboxPatch, Polygon
 
 from d2lutil import checks
@@ -74,8 +73,9 @@ def reach(xi):
     """
     xi = checks.weights(xi)
     weight = numpy.eye(len(xi))
-    for t in range(1, len(xi)):
-        weight[t, :t] = xi[t] * weight[t - 1, :t]
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        for t in range(1, len(xi)):
+            weight[t, :t] = xi[t] * weight[t - 1, :t]
     return weight
 
 
@@ -91,20 +91,21 @@ def reach_map(schemes):
     -------
     matplotlib.figure.Figure
     """
-    schemes = _schemes(schemes)
-    weights = {name: reach(xi) for name, xi in schemes.items()}
-    highest = max(weight.max() for weight in weights.values())
-    blues = matplotlib.colors.ListedColormap(pyplot.get_cmap("Blues")(numpy.linspace(0.3, 1, 256)))
+    from matplotlib import pyplot  # here: it takes its time, and not everybody draws
+
+    weights = {name: reach(xi) for name, xi in _schemes(schemes).items()}
+    highest = max(2, *(weight.max() for weight in weights.values()))
+    blues = matplotlib.colors.ListedColormap(matplotlib.colormaps["Blues"](numpy.linspace(0.3, 1, 256)))
     figure, axes = pyplot.subplots(1, len(weights), figsize=(7.4, 3), sharey=True, squeeze=False)
     for ax, (name, weight) in zip(axes[0], weights.items(), strict=True):
-        seen = numpy.ma.masked_equal(weight, 0)
-        image = ax.imshow(seen, cmap=blues, norm=matplotlib.colors.LogNorm(1, max(highest, 2)))
+        norm = matplotlib.colors.LogNorm(1, highest)
+        image = ax.imshow(numpy.ma.masked_equal(weight, 0), cmap=blues, norm=norm)
         ax.set_title(name, color=COLORS.get(name, "black"), fontweight="bold", fontsize=10)
         ax.set_xlabel("reaches step i")
         ax.grid(visible=False)
     axes[0, 0].set_ylabel("loss term t")
     bar = figure.colorbar(image, ax=axes, label="weight", shrink=0.75)
-    ticks = [value for value in (1, 2, 5, 10, 20, 50, 100) if value <= max(highest, 2)]
+    ticks = [value for value in (1, 2, 5, 10, 20, 50, 100) if value <= highest]
     bar.set_ticks(ticks, labels=[f"×{value}" for value in ticks])
     bar.ax.minorticks_off()
     return figure
@@ -136,12 +137,13 @@ def partition(text, schemes, notes=None):
     TypeError, ValueError
         No text, no schemes, a note for an unknown scheme, a ξ of another length than the text.
     """
+    from matplotlib import pyplot
+
     if not isinstance(text, str) or len(text) < 2:
         raise ValueError(f"text={text!r}; allowed: a string of at least two characters")
     schemes, notes = _schemes(schemes, len(text)), dict(notes or {})
-    unknown = [name for name in notes if name not in schemes]
-    if unknown:
-        raise ValueError(f"notes names {unknown[0]!r}; allowed: {', '.join(schemes)}")
+    for name in notes.keys() - schemes.keys():
+        raise ValueError(f"notes names {name!r}; allowed: {', '.join(schemes)}")
     rows = [(name, xi, reach(xi)) for name, xi in schemes.items()]
     unit = min(THINNEST, THICKEST / max(weight.max() for _, _, weight in rows))
     pitch = HEAD + BOX + ARROW + GAP
@@ -209,6 +211,8 @@ def _schemes(schemes, num_steps=None):
     for name, xi in schemes.items():
         checked[name] = checks.weights(xi, num_steps)
         num_steps = len(checked[name])
+        if not numpy.isfinite(reach(checked[name])).all():
+            raise ValueError(f"schemes[{name!r}] has products beyond float64; allowed: finite ones")
     return checked
 
 
@@ -238,8 +242,7 @@ def _arrow(ax, weight, start, top, unit, color, gid):
     middle, half = top + 1.0, unit * weight / 2
     head = max(half[0] + 0.22, 0.42)
     neck = start + 0.15 + 0.8
-    half[0] = numpy.interp(neck, x, half)
-    x[0] = neck
+    half[0], x[0] = numpy.interp(neck, x, half), neck
     outline = [(start + 0.15, middle), (neck, middle - head), *zip(x, middle - half, strict=True)]
     outline += [*zip(x[::-1], middle + half[::-1], strict=True), (neck, middle + head)]
     ax.add_patch(Polygon(outline, closed=True, facecolor=color, edgecolor="none", gid=gid))

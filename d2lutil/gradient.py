@@ -44,7 +44,7 @@ def bptt(net, X, Y, h, xi):
         Wrong shapes, indices outside the vocabulary, weights that are no scheme.
     """
     X, Y = net.pair(X, Y)
-    xi = checks.weights(xi, len(X))
+    xi = checks.weights(xi, len(X), net.W_hh.dtype)
     h = net.state(h, X.shape[1]).detach()
     weights = [parameter.data().asnumpy() for parameter in net.parameters()]
     state = h.asnumpy()

@@ -1,5 +1,7 @@
 """The recurrent network: three equations, run by MXNet's fused kernel wherever ξ = 1."""
 
+from pathlib import Path
+
 import numpy
 
 from d2lutil import checks
@@ -11,6 +13,7 @@ __all__ = ["RNN"]
 np, npx = mxnet.np, mxnet.npx
 
 NAMES = ("W_xh", "W_hh", "b_h", "W_hq", "b_q")
+DTYPES = ("float32", "float64")
 
 
 class RNN(mxnet.gluon.Block):
@@ -62,6 +65,12 @@ class RNN(mxnet.gluon.Block):
         batch_size = checks.integer("batch_size", batch_size, 1)
         return np.zeros((batch_size, self.num_hiddens), dtype=self.W_hh.dtype)
 
+    def cast(self, dtype):
+        """Change the parameters' type: float32 or float64."""
+        if numpy.dtype(dtype).name not in DTYPES:
+            raise ValueError(f"dtype={dtype}; allowed: {', '.join(DTYPES)}")
+        super().cast(dtype)
+
     def load_parameters(self, filename):
         """Load what ``save_parameters`` saved, in the type it was saved in.
 
@@ -69,19 +78,32 @@ class RNN(mxnet.gluon.Block):
 
         Raises
         ------
+        FileNotFoundError
+            There is no such file.
         ValueError
-            If the file holds other parameters or shapes.
+            It is damaged, or holds other parameters, shapes or types.
         """
-        loaded = npx.load(str(filename))
-        expected = {name: getattr(self, name).shape for name in NAMES}
-        shapes = {name: value.shape for name, value in loaded.items()}
-        if shapes != expected:
-            raise ValueError(f"filename={str(filename)!r} holds {shapes}; allowed: {expected}")
-        for name, value in loaded.items():
-            parameter = getattr(self, name)
-            parameter.cast(value.dtype)
-            parameter.initialize(mxnet.init.Zero(), force_reinit=True)
-            parameter.set_data(value)
+        if not Path(filename).is_file():
+            raise FileNotFoundError(f"filename={str(filename)!r} is no file; allowed: one that is there")
+        with mxnet.util.np_shape(True), mxnet.util.np_array(True):  # MXNet keeps these by thread
+            try:
+                loaded = npx.load(str(filename))
+            except mxnet.base.MXNetError as error:
+                raise ValueError(f"filename={str(filename)!r} is damaged: {error}") from None
+            expected = {name: getattr(self, name).shape for name in NAMES}
+            named = isinstance(loaded, dict)
+            shapes = {name: value.shape for name, value in loaded.items()} if named else "no names"
+            if shapes != expected:
+                raise ValueError(f"filename={str(filename)!r} holds {shapes}; allowed: {expected}")
+            dtypes = sorted({numpy.dtype(value.dtype).name for value in loaded.values()})
+            if len(dtypes) > 1 or dtypes[0] not in DTYPES:
+                allowed = f"one of {', '.join(DTYPES)} for all"
+                raise ValueError(f"filename={str(filename)!r} holds {dtypes}; allowed: {allowed}")
+            for name, value in loaded.items():
+                parameter = getattr(self, name)
+                parameter.cast(value.dtype)
+                parameter.initialize(mxnet.init.Zero(), force_reinit=True)
+                parameter.set_data(value)
 
     def forward(self, X, h, xi=None):
         """Read characters from a state on.
@@ -109,7 +131,7 @@ class RNN(mxnet.gluon.Block):
         """
         X = self.tokens("X", X)
         if xi is not None:
-            xi = checks.weights(xi, len(X))
+            xi = checks.weights(xi, len(X), self.W_hh.dtype)
         H, h = self.states(self.packed(), X, self.state(h, X.shape[1]), xi)
         return np.dot(H, self.W_hq.data()) + self.b_q.data(), h
 
@@ -156,7 +178,7 @@ class RNN(mxnet.gluon.Block):
 
     def tokens(self, name, X):
         """Return characters as int32 ``(num_steps, batch_size)``, or say what is wrong with them."""
-        X = X.asnumpy() if hasattr(X, "asnumpy") else numpy.asarray(X)
+        X = checks.array(name, X)
         if X.ndim != 2 or 0 in X.shape or not numpy.issubdtype(X.dtype, numpy.integer):
             raise ValueError(
                 f"{name} has shape {X.shape} and type {X.dtype}; "
@@ -168,11 +190,11 @@ class RNN(mxnet.gluon.Block):
             )
         return X.astype("int32")
 
-    def pair(self, X, Y):
+    def pair(self, X, Y, names=("X", "Y")):
         """Return inputs and targets as :meth:`tokens` does, or say that their shapes differ."""
-        X, Y = self.tokens("X", X), self.tokens("Y", Y)
+        X, Y = self.tokens(names[0], X), self.tokens(names[1], Y)
         if X.shape != Y.shape:
-            raise ValueError(f"Y has shape {Y.shape}; allowed: that of X, {X.shape}")
+            raise ValueError(f"{names[1]} has shape {Y.shape}; allowed: that of {names[0]}, {X.shape}")
         return X, Y
 
     def state(self, h, batch_size):

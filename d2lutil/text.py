@@ -5,14 +5,14 @@ from collections import Counter
 
 import numpy
 
-from d2lutil.checks import integer
+from d2lutil.checks import array, integer
 from d2lutil.compat import mxnet
 
 __all__ = ["Vocab", "normalize", "split_streams", "streams"]
 
 
 def normalize(text):
-    """Lower the case of a text and turn each run of non-letters into one space.
+    """Lower the case of a text and turn each run of non-letters (``str.isalpha``) into one space.
 
     Parameters
     ----------
@@ -29,7 +29,8 @@ def normalize(text):
     """
     if not isinstance(text, str):
         raise TypeError(f"text={text!r}; allowed: a string")
-    return re.sub(r"[\W\d_]+", " ", text).lower()
+    letters = (c if c.isalpha() else " " for c in text.lower())
+    return re.sub(" +", " ", "".join(letters))
 
 
 class Vocab:
@@ -68,12 +69,17 @@ class Vocab:
 
     def encode(self, text):
         """Return the indices of the characters of a string, int32 ``(len(text),)``."""
+        if not isinstance(text, str):
+            raise TypeError(f"text={text!r}; allowed: a string")
         return numpy.array([self._index.get(character, 0) for character in text], dtype="int32")
 
     def decode(self, ids):
         """Return the string of a sequence of indices in ``0 … len(vocab) - 1``."""
-        ids = ids.asnumpy() if hasattr(ids, "asnumpy") else ids
-        return "".join(self.tokens[integer("ids", i, 0, len(self) - 1)] for i in ids)
+        try:
+            each = list(ids.asnumpy() if hasattr(ids, "asnumpy") else ids)
+        except TypeError:
+            raise TypeError(f"ids={ids!r}; allowed: a sequence of integers") from None
+        return "".join(self.tokens[integer("ids", i, 0, len(self) - 1)] for i in each)
 
 
 def streams(ids, batch_size):
@@ -102,11 +108,14 @@ def streams(ids, batch_size):
      [3 4 5]] [[1 2 3]
      [4 5 6]]
     """
-    ids = numpy.asarray(ids.asnumpy() if hasattr(ids, "asnumpy") else ids)
+    ids = array("ids", ids)
     if ids.ndim != 1 or not numpy.issubdtype(ids.dtype, numpy.integer):
         raise ValueError(f"ids has shape {ids.shape} and type {ids.dtype}; allowed: integers (length,)")
     if len(ids) < 2:
         raise ValueError(f"ids holds {len(ids)} characters; allowed: at least 2")
+    lowest, highest = ids.min(), ids.max()
+    if lowest < 0 or highest > numpy.iinfo("int32").max:
+        raise ValueError(f"ids holds {lowest} to {highest}; allowed: 0 to the largest int32")
     batch_size = integer("batch_size", batch_size, 1, len(ids) - 1)
     num_steps = (len(ids) - 1) // batch_size
     used = num_steps * batch_size
@@ -123,7 +132,7 @@ def split_streams(text, batch_size=32, held_out_batch_size=8):
     Parameters
     ----------
     text : str
-        As :func:`normalize` gives; at least some hundred characters.
+        As :func:`normalize` gives; at least 20 characters, better some hundred.
     batch_size, held_out_batch_size : int
         Columns of the two parts.
 
@@ -134,7 +143,10 @@ def split_streams(text, batch_size=32, held_out_batch_size=8):
     train, held_out : (X, Y)
         As :func:`streams` gives.
     """
+    if not isinstance(text, str) or len(text) < 20:
+        raise ValueError(f"text={text!r}; allowed: a string of at least 20 characters")
     split = len(text) * 9 // 10
+    integer("held_out_batch_size", held_out_batch_size, 1, len(text) - split - 1)
     vocab = Vocab(text[:split])
     return (
         vocab,

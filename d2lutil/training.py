@@ -14,6 +14,8 @@ from d2lutil.truncation import segments
 
 __all__ = ["generate", "perplexity", "train"]
 
+PREDICTIONS_AT_ONCE = 8192  # whose logits are in memory together
+
 
 def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None):
     """Train by stochastic gradient descent, one update a segment.
@@ -48,7 +50,8 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
         training, the ``held_out`` perplexity after it (NaN without such text), the largest gradient
         ``norm`` before clipping, per prediction; and since the start of the training the number of
         ``updates``, of ``tokens``, and of ``seconds``, tests on held-out text left out. Training stops
-        early where the loss is no longer finite.
+        early where the loss or the norm is not finite: the last perplexity is then NaN, and the
+        parameters are those before that update.
     """
     X, Y = net.pair(X, Y)
     lr = checks.real("lr", lr, "a number above 0", lambda value: value > 0)
@@ -56,6 +59,12 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
         theta = checks.real("theta", theta, "a number above 0, or None", lambda v: v > 0)
     mean_length = checks.real("mean_length", mean_length, "a number above 0", lambda v: v > 0)
     num_tokens = checks.integer("num_tokens", num_tokens, 1)
+    if not callable(draw):
+        raise TypeError(f"draw={draw!r}; allowed: a function of num_steps")
+    if held_out is not None:
+        if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
+            raise TypeError(f"held_out={held_out!r}; allowed: a pair (X, Y), or None")
+        held_out = net.pair(*held_out, names=("held_out[0]", "held_out[1]"))
     predictions = mean_length * X.shape[1]
     highest = sys.float_info.max if theta is None else theta * predictions
     history, tokens, updates, seconds = [], 0, 0, 0.0
@@ -68,20 +77,23 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
                 zero_gradients(net.parameters())
                 loss, h = bptt(net, X[start:stop], Y[start:stop], h, xi[start:stop])
                 norms.append(clip_gradients(net.parameters(), highest) / predictions)
+                read += X[start:stop].size
+                bar.update(X[start:stop].size)
+                if not (math.isfinite(loss) and math.isfinite(norms[-1])):
+                    total = math.nan
+                    break
+                total, updates = total + loss, updates + 1
                 for parameter in trainable(net.parameters()):
                     value = parameter.data()
                     value -= lr / predictions * parameter.grad()
-                total += loss
-                read += X[start:stop].size
-                bar.update(X[start:stop].size)
-                if tokens + read >= num_tokens or not math.isfinite(loss):
+                if tokens + read >= num_tokens:
                     break
-            tokens, updates = tokens + read, updates + len(norms)
+            tokens += read
             seconds += time.perf_counter() - begin
             history.append(
                 {
                     "perplexity": _exp(total / read),
-                    "held_out": perplexity(net, *held_out) if held_out else math.nan,
+                    "held_out": math.nan if held_out is None else perplexity(net, *held_out),
                     "norm": max(norms),
                     "updates": updates,
                     "tokens": tokens,
@@ -112,7 +124,7 @@ def perplexity(net, X, Y):
         1 for perfect predictions, vocab_size for guessing.
     """
     X, Y = net.pair(X, Y)
-    h, total, step = net.begin_state(X.shape[1]), 0.0, 1000
+    h, total, step = net.begin_state(X.shape[1]), 0.0, max(1, PREDICTIONS_AT_ONCE // X.shape[1])
     for start in range(0, len(X), step):
         O, h = net(X[start : start + step], h)
         total += float(cross_entropy(O, mxnet.np.array(Y[start : start + step])).sum())
@@ -143,6 +155,11 @@ def generate(net, vocab, prefix, num_chars, *, temperature=0.0, rng=None):
     -------
     str
         The prefix and the added characters, never the unknown token.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad arguments, another vocabulary than the network's, or parameters that give no finite logits.
     """
     if not isinstance(prefix, str) or not prefix:
         raise ValueError(f"prefix={prefix!r}; allowed: a string of at least one character")
@@ -156,6 +173,8 @@ def generate(net, vocab, prefix, num_chars, *, temperature=0.0, rng=None):
     added = []
     for _ in range(num_chars):
         scores = O[-1, 0].asnumpy().astype("float64")
+        if not numpy.isfinite(scores).all():
+            raise ValueError("net gives logits that are not finite; allowed: finite parameters")
         scores[0] = -numpy.inf  # the unknown token
         if temperature:  # the largest of the scores with Gumbel noise is a draw from the softmax
             scores = scores / temperature + rng.gumbel(size=len(scores))

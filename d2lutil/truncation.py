@@ -63,7 +63,7 @@ def randomized(num_steps, pi, *, rng, every=1):
     num_steps : int
         At least 1.
     pi : float
-        Probability of going on, 0 < pi <= 1.
+        Probability of going on, 0 < pi <= 1; 1/pi is finite.
     rng : numpy.random.Generator
         Draws the cuts.
     every : int
@@ -79,7 +79,8 @@ def randomized(num_steps, pi, *, rng, every=1):
     array([2., 2., 0., 0., 2., 2.])
     """
     xi = full(num_steps)
-    pi = checks.real("pi", pi, "a number with 0 < pi <= 1", lambda value: 0 < value <= 1)
+    allowed = "a number with 0 < pi <= 1 and a finite 1/pi"
+    pi = checks.real("pi", pi, allowed, lambda value: 0 < value <= 1 and numpy.isfinite(1 / value))
     drawn = xi[:: checks.integer("every", every, 1)]  # a view
     drawn[:] = numpy.where(_generator(rng).random(len(drawn)) < pi, 1 / pi, 0)
     return xi
@@ -159,7 +160,7 @@ def carry(h, xi):
     h : mxnet.np.ndarray
         Any shape.
     xi : float
-        Weight >= 0 of the gradient that returns.
+        Weight >= 0 of the gradient that returns, within the range of h's type.
 
     Returns
     -------
@@ -168,13 +169,14 @@ def carry(h, xi):
     """
     if not isinstance(h, mxnet.np.ndarray):
         raise TypeError(f"h={h!r}; allowed: an mxnet.np.ndarray")
-    xi = xi.item() if hasattr(xi, "item") else xi
+    xi = xi.item() if getattr(xi, "size", 0) == 1 else xi
     xi = checks.real("xi", xi, "a finite number >= 0", lambda value: value >= 0)
     if xi == 1:
         return h
     stopped = h.detach()
     if xi == 0:
         return stopped
+    checks.weights([xi], dtype=h.dtype)  # beyond the range ξ·0 is NaN
     return stopped - xi * (stopped - h)  # x - ξ·0 is x to the bit, even for x = -0.0
 
 

@@ -186,6 +186,15 @@ def test_memory_is_bounded_by_the_segment_not_the_text():
     assert whole - long > 15
 
 
+def test_a_weight_that_the_type_cannot_hold_is_refused(net, state):
+    X, Y = reference.make_text()
+    xi = numpy.full(NUM_STEPS, 1e39)
+    d2lutil.bptt(net, X, Y, state, xi)  # float64 holds it
+    net.cast("float32")
+    with pytest.raises(ValueError, match=r"xi\[0\]=1e\+39; allowed"):
+        d2lutil.bptt(net, X, Y, state.astype("float32"), xi)
+
+
 def test_gradient_that_overflows_is_not_finite_and_silent():
     net = reference.make_net("float32")
     net.W_xh.set_data(np.zeros(net.W_xh.shape))

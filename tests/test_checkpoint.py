@@ -32,13 +32,15 @@ def make(tmp_path, monkeypatch):
     """Return checkpoints of one process that says it is one of several."""
     from mxnet import gluon
 
-    def checkpoints(workers=1, hiddens=5, seed=2, every=2, tau=5):
+    def checkpoints(workers=1, hiddens=5, seed=2, every=2, tau=5, **settings):
         net = reference.make_net(num_hiddens=hiddens)
         trainer = gluon.Trainer(net.parameters(), "sgd", {"momentum": 0.9}, kvstore=None)
         exchange = cluster.Exchange()
         exchange.workers = workers
         texts = reference.make_text(seed=seed)
-        return cluster.Checkpoints(tmp_path / "c", every, exchange, net, trainer, *texts, tau=tau)
+        return cluster.Checkpoints(
+            tmp_path / "c", every, exchange, net, trainer, *texts, tau=tau, **settings
+        )
 
     return checkpoints
 
@@ -63,6 +65,60 @@ def test_a_checkpoint_holds_parameters_momentum_and_state(make):
     assert (carried["h"] == reference.make_state().asnumpy()).all()
     update(store)
     assert reference.difference(reference.values(store.net), expected) == 0
+
+
+def test_a_generator_goes_on_where_it_was(make):
+    store, rng = make(), numpy.random.default_rng(3)
+    rng.random(5)
+    store.save(2, rng=rng.bit_generator.state)
+    expected = rng.random(4)
+    again = numpy.random.default_rng()
+    again.bit_generator.state = make().restore()[1]["rng"]
+    assert (again.random(4) == expected).all()
+
+
+@pytest.mark.parametrize("name", ["file", "_h", "run", "dicts", "W_xh", "states"])
+def test_what_is_carried_may_have_any_name(name, make):
+    store = make()
+    expected = reference.values(store.net)
+    store.save(2, **{name: 7}, word="x", array=numpy.arange(3))
+    update(store)
+    carried = store.restore()[1]
+    assert carried.keys() == {name, "word", "array"}
+    assert carried[name] == 7
+    assert str(carried["word"]) == "x"
+    assert carried["array"].tolist() == [0, 1, 2]
+    assert reference.difference(reference.values(store.net), expected) == 0
+
+
+@pytest.mark.parametrize("value", [None, {"a": numpy.zeros(2)}, {"a": numpy.nan}, {1, 2}, [object()]])
+def test_what_could_not_be_restored_is_not_written(value, make):
+    store = make()
+    with pytest.raises(TypeError, match=r"(?s)^mine=.*; allowed: "):
+        store.save(2, mine=value)
+    assert store._mine() == []
+
+
+@pytest.mark.parametrize("segment", [0, -2])
+def test_segments_are_counted_from_one(segment, make):
+    with pytest.raises(ValueError, match=f"segment={segment}; allowed: an integer of at least 1"):
+        make().save(segment)
+
+
+def test_settings_are_compared_as_json_gives_them(make):
+    make(sizes=(1, 2)).save(2)
+    assert make(sizes=(1, 2)).restore()[0] == 2
+    assert make(sizes=[1, 2]).restore()[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "error"),
+    [({"lr": numpy.nan}, TypeError), ({"lr": {1}}, TypeError), ({"text": 1}, ValueError)],
+)
+def test_settings_that_cannot_be_kept_are_named(setting, error, make):
+    (name,) = setting
+    with pytest.raises(error, match=f"^{name}=.*; allowed: "):
+        make(**setting)
 
 
 def test_two_checkpoints_are_kept(make):
@@ -100,6 +156,7 @@ def test_other_files_of_the_directory_are_left_alone(make):
         ({"hiddens": 6}, "of another run: {'num_hiddens': 5}; allowed: {'num_hiddens': 6}, as now"),
         ({"seed": 9}, "of another run: {'text': "),
         ({"tau": 7}, "of another run: {'tau': 5}; allowed: {'tau': 7}, as now"),
+        ({"lr": 2}, "of another run: {'lr': None}; allowed: {'lr': 2}, as now"),
     ],
 )
 def test_checkpoints_of_another_run_are_refused(change, message, make):

@@ -4,24 +4,29 @@ import contextlib
 import os
 import signal
 import sys
+import time
 
 import numpy
 import pytest
 from launches import LIMIT, SMALL, TRAIN, Launch, alone, gap, is_free, marked, soon, two_hosts
 
 from d2lutil.cluster import __main__ as launcher
+from d2lutil.cluster import supervisor
 
 
 @pytest.fixture
 def launch():
     """Start launchers; end what a failed test leaves."""
     started = []
+    # A job in the background ignores Ctrl-C, and so would what it starts.
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*arguments, **options):
         started.append(Launch(*arguments, **options))
         return started[-1]
 
     yield start
+    signal.signal(signal.SIGINT, interrupt)
     for one in started:
         for pid in marked(one.mark):
             with contextlib.suppress(ProcessLookupError):
@@ -106,6 +111,67 @@ class TestProcesses:
         code, output = launch("--workers", 1, script("raise SystemExit('enough')")).end()
         assert code == 1
         assert "[worker 0] enough" in output
+
+    def test_what_a_script_started_goes_with_a_killed_launcher(self, launch, script):
+        path = script("import subprocess\nprint('asleep', flush=True)\nsubprocess.run(['sleep', '100'])")
+        run = launch("--workers", 1, path)
+        run.until("asleep")
+        assert soon(lambda: len(run.pids("worker")) == 2)
+        run.process.kill()
+        assert run.leaves_nothing(10)
+
+    def test_a_signal_does_not_interrupt_the_end(self, launch, script):
+        path = script(
+            "import pathlib, signal, sys, time\n"
+            "deaf = pathlib.Path(__file__).with_name('deaf')\n"
+            "if Exchange().index == 0:\n"
+            "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "    deaf.touch()\n"
+            "    time.sleep(100)\n"
+            "while not deaf.exists(): time.sleep(0.05)\n"
+            "sys.exit(7)\n"
+        )
+        run = launch("--workers", 2, path)
+        assert soon(lambda: path.with_name("deaf").exists(), 60)
+        assert soon(lambda: len(run.pids("worker")) == 1)
+        time.sleep(0.5)
+        run.process.send_signal(signal.SIGTERM)
+        code, output = run.end(LIMIT)
+        assert code == 1
+        assert "Traceback" not in output
+        assert run.leaves_nothing(1)
+
+    def test_a_script_has_nothing_to_read_and_needs_no_exchange(self, launch, script):
+        begin = time.monotonic()
+        code, output = launch("--workers", 1, script("import sys; print(repr(sys.stdin.read()))")).end()
+        assert code == 0
+        assert "[worker 0] ''" in output
+        assert time.monotonic() - begin < supervisor.GRACE
+
+    def test_numbers_and_parameters_are_exchanged_as_they_are(self, launch, script):
+        path = script(
+            "import math, mxnet, sys\n"
+            "exchange = Exchange()\n"
+            "for value in (math.inf, 1e300, 1e-60, -0.0, math.pi, 5e-324):\n"
+            "    sent = value if exchange.index else 1 / 3\n"
+            "    assert exchange.gather('x', sent) == [1 / 3, value]\n"
+            "assert math.isnan(exchange.gather('x', math.nan)[1])\n"
+            "for dtype in ('float32', 'float64'):\n"
+            "    net = d2lutil.RNN(3, 2)\n"
+            "    net.initialize(), net.cast(dtype)\n"
+            "    net.b_q.data()[:] = math.nan if exchange.index else 0.1\n"
+            "    exchange.share(net.parameters())\n"
+            "    assert abs(net.b_q.data().asnumpy() - 0.1).max() < 1e-7\n"
+            "for parameter in net.parameters(): parameter.grad_req = 'null'\n"
+            "exchange.sum_gradients(net.parameters())\n"
+            "try:\n"
+            "    Exchange()\n"
+            "except RuntimeError as error:\n"
+            "    print(error)\n"
+        )
+        code, output = launch("--workers", 2, path).end()
+        assert code == 0, output
+        assert output.count("a second Exchange(); allowed: one a process") == 2
 
     def test_workers_know_their_place_and_take_their_arguments(self, launch, script):
         path = script(

@@ -1,5 +1,6 @@
 """The notebooks for Colab: prose without MyST, code as it was, numbers and links that lead somewhere."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from flattened import RAW, prose
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,7 +19,6 @@ import colab  # noqa: E402  (the book's Sphinx extensions)
 import flat  # noqa: E402
 
 SITE = "https://example.org/book"
-RAW = re.compile(r"\{[a-z:-]+\}`|^\s*(?::::|```)\{|^\([a-z-]+\)=$|\]\(\)|^:::|\ue000|\[\]|<a id", re.M)
 
 CONFIGURATION = f"""\
 import sys
@@ -128,10 +129,13 @@ def book(tmp_path_factory):
         about = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
         nbformat.write(new_notebook(cells=content, metadata=about), folder / "book" / f"{name}.ipynb")
 
+    foreign = ("GITHUB_", "SITE_", "D2LUTIL_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
     def build(**variables):
         out = folder.parent / "-".join(variables)
         command = [sys.executable, "-m", "sphinx", "-b", "colab", "-W", "-q", str(folder), str(out)]
-        subprocess.run(command, check=True, env=variables)
+        subprocess.run(command, check=True, env=kept | variables)
         return nbformat.read(out / "chapter.ipynb", as_version=4)
 
     return build
@@ -145,10 +149,6 @@ def linked(book):
 @pytest.fixture(scope="module")
 def alone(book):
     return book(D2LUTIL_SPEC="d2lutil-1.0.0.whl")
-
-
-def prose(notebook):
-    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 def test_no_myst_remains(linked, alone):

@@ -5,18 +5,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from flattened import RAW, prose
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 WRITTEN = ROOT / "_build" / "colab"
-RAW = re.compile(r"\{[a-z:-]+\}`|^\s*(?::::|```)\{|^\([a-z-]+\)=$|\]\(\)|^:::|\ue000|\[\]|<a id", re.M)
 
 pytestmark = pytest.mark.skipif(not WRITTEN.is_dir(), reason="no notebooks: run `make colab` first")
 chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-
-
-def prose(notebook):
-    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 @chapters
@@ -74,12 +70,3 @@ def test_every_reference_to_an_equation_has_its_tag(path):
     text = prose(nbformat.read(WRITTEN / path.name, as_version=4))
     shown = re.findall(r"\((\d+\.\d+)\)", text)
     assert len([number for number in shown if number in numbers]) >= len(re.findall(r"\{eq\}`", source))
-
-
-def test_no_address_of_a_repository_is_written_into_the_tree():
-    for folder in ("book/_ext", "tools", "binder", ".github"):
-        for path in (ROOT / folder).rglob("*.*"):
-            if path.suffix in {".py", ".yml", ".txt"}:
-                assert not re.search(
-                    r"github\.com/\w+/\w+/blob|\.github\.io", path.read_text(encoding="utf-8")
-                )

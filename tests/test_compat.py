@@ -1,3 +1,5 @@
+import os
+import platform
 import subprocess
 import sys
 import warnings
@@ -57,6 +59,35 @@ print(x.grad.tolist())
 """
     run = python(code)
     assert (run.stdout, run.stderr) == ("[2.0, 4.0, 6.0]\n", "")
+
+
+def test_mxnet_loads_after_an_import_of_it_that_failed(python):
+    code = """
+try:
+    import mxnet
+except AttributeError:  # not where NumPy still has the names
+    pass
+import d2lutil
+import mxnet
+from mxnet import np, npx
+with mxnet.autograd.record():
+    print(np.ones(2).tolist(), npx.relu(np.array([-1.0])).tolist())
+"""
+    run = python("import warnings; warnings.simplefilter('ignore')" + code)
+    assert (run.stdout, run.stderr) == ("[1.0, 1.0] [0.0]\n", "")
+
+
+@pytest.mark.parametrize(("argv", "role"), [(["-m"], None), (["-c", "d2lutil.cluster"], "worker")])
+def test_the_launcher_alone_has_no_role(argv, role, monkeypatch):
+    monkeypatch.setenv("DMLC_ROLE", "worker")
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", ["python", argv[0], "d2lutil.cluster"])
+    compat.import_mxnet()
+    assert os.environ.get("DMLC_ROLE") == role
+
+
+def test_who_draws_nothing_does_not_wait_for_pyplot(python):
+    assert python("import d2lutil, sys; print('matplotlib.pyplot' in sys.modules)").stdout == "False\n"
 
 
 def test_names_that_numpy_has_stay_as_they_are(python):
@@ -138,6 +169,14 @@ def test_missing_distutils_is_named_with_the_way_out(python):
     message = last_line(run)
     assert message.startswith("ImportError: MXNet 1.9.1 needs distutils")
     assert "pip install setuptools" in message
+
+
+def test_missing_library_of_the_system_is_named_with_the_way_out(python, tmp_path):
+    (tmp_path / "mxnet.py").write_text("raise OSError('libgomp.so.1: cannot open shared object file')")
+    message = last_line(python("import d2lutil"))
+    assert message.startswith("ImportError: MXNet 1.9.1 lacks a library of the system: libgomp.so.1")
+    assert "apt-get install libgomp1" in message
+    assert ("libquadmath0" in message) == (platform.machine() == "x86_64")
 
 
 def test_another_missing_module_is_not_taken_for_mxnet(python):

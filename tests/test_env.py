@@ -1,6 +1,10 @@
 import importlib.util
 import re
+import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -17,7 +21,7 @@ def load(name):
     return module
 
 
-env, lock, matrix = load("env"), load("lock"), load("matrix")
+env, lock, matrix, notebooks = map(load, ["env", "lock", "matrix", "notebooks"])
 
 
 def requirements():
@@ -77,6 +81,24 @@ def test_main_leaves_with_the_message_and_creates_nothing(monkeypatch, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_main_leaves_with_what_the_system_lacks(monkeypatch, tmp_path):
+    monkeypatch.setattr(env, "ROOT", tmp_path)
+    lacking = SimpleNamespace(returncode=1, stderr="Traceback:\nImportError: apt-get install libgomp1\n")
+    loads = [".venv/bin/python", "-c", "import d2lutil"]
+    monkeypatch.setattr(
+        env.subprocess,
+        "run",
+        lambda command, **kwargs: lacking if command == [f"{tmp_path}/{loads[0]}", *loads[1:]] else None,
+    )
+    with pytest.raises(SystemExit, match="make env: ImportError: apt-get install libgomp1"):
+        env.main()
+
+
+def test_a_package_that_loads_is_no_reason_and_a_silent_end_is():
+    assert env.refusal(sys.executable) == ""
+    assert env.refusal("/bin/false") == "`import d2lutil` ended with 1"
+
+
 @pytest.mark.parametrize("requirement", requirements(), ids=str)
 def test_pins_are_exact_and_locked(requirement):
     (pin,) = requirement.specifier
@@ -117,9 +139,63 @@ def test_matrix_tests_with_the_pins_of_the_book():
     assert sorted(names) == sorted(matrix.PACKAGES)
 
 
+def test_matrix_installs_all_that_the_package_needs():
+    needed = {Requirement(line).name for line in metadata.requires("d2lutil")}
+    assert needed - {"mxnet", "numpy"} <= set(matrix.PACKAGES)
+
+
+def test_matrix_tests_what_it_can_import():
+    foreign = ["playwright", "axe_playwright_python", "nbformat", "yaml", "bs4", "sphinx", "docutils"]
+    names = ", ".join(Path(path).stem for path in ["conftest.py", *matrix.TESTS])
+    code = f"import sys; sys.modules.update(dict.fromkeys({foreign})); import {names}"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "tests", check=True)
+
+
+@pytest.mark.parametrize(("ci", "result"), [("true", "failed"), ("", "skipped")])
+def test_matrix_fails_without_a_python_in_ci_alone(ci, result, monkeypatch):
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(matrix, "interpreter", lambda version: None)
+    row = matrix.check("3.12", "2.0.2", "wheel")
+    assert row[:3] == ("python-3.12-numpy-2.0.2", result, "no Python 3.12 found")
+
+
 def test_matrix_passes_over_a_python_that_does_not_run(tmp_path, monkeypatch):
     shim = tmp_path / "python3.12"
     shim.write_text("#!/bin/sh\nexit 127\n")
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert matrix.interpreter("3.12") is None
+
+
+def test_a_comparison_that_was_killed_fails(monkeypatch):
+    monkeypatch.setattr(notebooks, "has_novel", lambda: True)
+    monkeypatch.setattr(notebooks, "compare", lambda paths, option: -9 if paths else 0)
+    assert notebooks.check() == 1
+    monkeypatch.setattr(notebooks, "compare", lambda paths, option: 0)
+    assert notebooks.check() == 0
+
+
+@pytest.fixture
+def colab(monkeypatch, tmp_path):
+    """Return the tool that runs the notebooks for Colab, without notebooks and environments."""
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    tool = load("colab")
+    folder = tmp_path / "colab"
+    folder.mkdir()
+    for name in ("first", "second"):
+        (folder / f"{name}.ipynb").touch()
+    monkeypatch.setattr(tool, "NOTEBOOKS", folder)
+    monkeypatch.setattr(tool, "write", lambda **variables: None)
+    monkeypatch.setattr(tool, "environment", lambda python, numpy, name: Path(name))
+    monkeypatch.setattr(tool, "numpy_of", lambda programs: programs.name.split("-")[-1])
+    monkeypatch.setattr(tool, "matrix", SimpleNamespace(build_wheel=Path, interpreter=str))
+    return tool
+
+
+@pytest.mark.parametrize(("message", "code"), [("", None), ("it broke", "it broke\nit broke")])
+def test_colab_leaves_with_what_failed(message, code, colab, monkeypatch):
+    monkeypatch.setattr(colab, "run", lambda programs, path: message if path.stem == "second" else "")
+    with pytest.raises(SystemExit) as left:
+        colab.test([])
+    assert left.value.code == code
+    assert not colab.NOTEBOOKS.exists()

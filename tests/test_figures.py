@@ -124,6 +124,13 @@ def test_bad_schemes(draw, schemes, error, message):
         draw(schemes)
 
 
+@pytest.mark.parametrize("draw", [d2lutil.reach_map, lambda s: d2lutil.partition("x" * 9, s)])
+@pytest.mark.parametrize("weights", [[1e200] * 9, [1e200] * 4 + [0] * 5])
+def test_a_scheme_whose_products_overflow_is_named(draw, weights):
+    with pytest.raises(ValueError, match=r"schemes\['large'\] has products beyond float64; allowed"):
+        draw({"full": d2lutil.full(9), "large": weights})
+
+
 @pytest.mark.parametrize("text", ["", "a", 7, None])
 def test_bad_text(text):
     with pytest.raises(ValueError, match=r"text=.*; allowed: a string of at least two characters"):

@@ -3,7 +3,12 @@
 import os
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "book" / "_ext"), str(ROOT / "tools")]
@@ -22,14 +27,27 @@ def test_buttons_need_repository_and_branch():
     assert launch.addresses({"NOTEBOOKS_BRANCH": "colab"}, "rnn") == {}
 
 
-def test_the_pdf_is_offered_while_it_is_new(tmp_path):
-    (tmp_path / "book").mkdir()
+PRINTED = ["book/a.md", "book/cost/a.md", "book/_latex/a.sty", "book/_ext/a.py", "book/_static/cover.svg"]
+PRINTED += ["book/a.bib", "book/a.py", "d2lutil/cluster/a.py", "_config.yml"]
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_pdf_is_offered_while_it_is_new(name, tmp_path):
     (tmp_path / "_build" / "pdf").mkdir(parents=True)
-    printed, source = tmp_path / "_build" / "pdf" / launch.PDF, tmp_path / "book" / "a.md"
-    source.touch()
+    printed, source = tmp_path / "_build" / "pdf" / launch.PDF, touch(tmp_path / name)
     assert launch.printed(tmp_path) is None
     printed.touch()
     os.utime(source, (1, 1))
+    assert launch.printed(tmp_path) == printed
+    touch(tmp_path / "book" / "_static" / "book.css")
+    touch(tmp_path / "book" / "_ext" / "__pycache__" / "a.pyc")
+    os.utime(printed, (2, 2))
     assert launch.printed(tmp_path) == printed
     os.utime(printed, (0, 0))
     assert launch.printed(tmp_path) is None
@@ -39,7 +57,10 @@ def test_binder_installs_the_versions_of_the_book():
     book = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     pins = set(re.findall(r"^[\w-]+==[\w.]+", book, flags=re.M))
     binder = (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8")
-    assert set(re.findall(r"^[^#\s]+", binder, flags=re.M)) <= pins
+    installed = set(re.findall(r"^[^#\s]+", binder, flags=re.M))
+    assert installed <= pins
+    needed = {Requirement(line).name for line in metadata.requires("d2lutil")}
+    assert {line.split("==")[0] for line in installed} == needed - {"mxnet"}
     assert "mxnet==1.9.1" in (ROOT / "binder" / "postBuild").read_text(encoding="utf-8")
 
 
@@ -60,6 +81,16 @@ LaTeX Warning: Reference `eq-x' on page 3 undefined on input line 7.
 """
     assert len(pdf.faults(log)) == 4
     assert pdf.faults("This is XeTeX\nOverfull \\vbox (3.0pt too high) detected at line 5\n") == []
+
+
+def test_latexmk_that_dies_before_tex_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(pdf, "LATEX", tmp_path / "latex")
+    monkeypatch.setattr(pdf, "missing", list)
+    ended = SimpleNamespace(returncode=12, stdout="Latexmk: cannot do that")
+    monkeypatch.setattr(pdf.subprocess, "run", lambda *args, **kwargs: ended)
+    monkeypatch.setattr(sys, "argv", ["pdf.py"])
+    with pytest.raises(SystemExit, match=r"latexmk ended with 12 before TeX began.\nLatexmk: cannot"):
+        pdf.main()
 
 
 def test_the_pdf_has_one_name():

@@ -13,13 +13,13 @@ from d2lutil.cluster import __main__ as launcher
 from d2lutil.cluster import supervisor
 
 
-def supervise(*programs):
+def supervise(*programs, essential=lambda name: True):
     """Run Python programs under a supervisor; return its message and the seconds it took."""
     group, begin = supervisor.Supervisor(), time.monotonic()
     try:
         for k, program in enumerate(programs):
             group.start(f"worker {k}", [sys.executable, "-c", program], None)
-        message = group.wait(lambda name: name != "worker 2")
+        message = group.wait(essential)
     finally:
         group.end()
     assert all(process.returncode is not None for process in group.processes.values())
@@ -38,14 +38,15 @@ def test_a_process_that_goes_before_the_others_is_named(monkeypatch):
 
 def test_what_is_not_essential_may_stay_and_is_ended(monkeypatch):
     monkeypatch.setattr(supervisor, "GRACE", 0.2)
-    message, seconds = supervise("pass", "pass", SLEEP)
+    message, seconds = supervise("pass", SLEEP, essential=lambda name: name == "worker 0")
     assert message is None
     assert seconds < LIMIT
 
 
-def test_a_process_that_ignores_sigterm_is_ended(capsys):
-    stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); " + SLEEP
-    wait = "import time; time.sleep(3); raise SystemExit(7)"
+def test_a_process_that_ignores_sigterm_is_ended(capsys, tmp_path):
+    deaf = f"import pathlib, signal, time; deaf = pathlib.Path({str(tmp_path / 'deaf')!r}); "
+    stubborn = deaf + "signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); deaf.touch(); " + SLEEP
+    wait = deaf + "\nwhile not deaf.exists(): time.sleep(0.05)\nraise SystemExit(7)"
     message, seconds = supervise(stubborn, wait)
     assert message == "worker 1 ended with code 7"
     assert "[worker 0] deaf" in capsys.readouterr().out

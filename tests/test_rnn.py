@@ -1,3 +1,5 @@
+import threading
+
 import numpy
 import pytest
 import reference
@@ -175,6 +177,52 @@ def test_loaded_parameters_learn(net, text, state, tmp_path):
     assert reference.difference(reference.gradients(net), reference.gradients(other)) == 0
 
 
+def test_parameters_load_in_another_thread(net, tmp_path):
+    net.save_parameters(str(tmp_path / "net.params"))
+    other = d2lutil.RNN(VOCAB_SIZE, NUM_HIDDENS)
+    thread = threading.Thread(target=other.load_parameters, args=(tmp_path / "net.params",))
+    thread.start()
+    thread.join()
+    assert reference.difference(reference.values(net), reference.values(other)) == 0
+
+
+def test_a_missing_file_is_named(net, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"filename='.*nowhere' is no file; allowed"):
+        net.load_parameters(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("stop", [0, 30, -10])
+def test_a_damaged_file_is_named(stop, net, tmp_path):
+    path = tmp_path / "net.params"
+    net.save_parameters(str(path))
+    path.write_bytes(path.read_bytes()[:stop])
+    with pytest.raises(ValueError, match=r"filename='.*net.params' is damaged: "):
+        net.load_parameters(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "held"),
+    [(dict.fromkeys(reference.NAMES, "int32"), "int32"), ({"b_q": "float32"}, "float32', ")],
+)
+def test_parameters_of_another_type_are_not_loaded(change, held, net, tmp_path):
+    values = {name: getattr(net, name).data() for name in reference.NAMES}
+    npx.save(str(tmp_path / "p"), {n: v.astype(change.get(n, "float64")) for n, v in values.items()})
+    with pytest.raises(ValueError, match=rf"filename='.*p' holds \['{held}.*; allowed: one of float32"):
+        net.load_parameters(tmp_path / "p")
+
+
+def test_a_file_without_names_is_not_loaded(net, tmp_path):
+    npx.save(str(tmp_path / "list"), [np.ones((2, 2))])
+    with pytest.raises(ValueError, match=r"filename='.*list' holds no names; allowed: "):
+        net.load_parameters(tmp_path / "list")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int32"])
+def test_other_types_are_refused(dtype, net):
+    with pytest.raises(ValueError, match=f"dtype={dtype}; allowed: float32, float64"):
+        net.cast(dtype)
+
+
 def test_parameters_of_another_shape_are_not_loaded(net, tmp_path):
     path = str(tmp_path / "net.params")
     net.save_parameters(path)
@@ -202,6 +250,12 @@ def test_sizes_that_are_no_integers_are_refused(net):
 def test_text_of_another_shape_is_refused(shape, net, state):
     with pytest.raises(ValueError, match=r"X has shape \(.*allowed: integers \(num_steps"):
         net(numpy.zeros(shape, dtype="int32"), state)
+
+
+@pytest.mark.filterwarnings("ignore:Creating an ndarray from ragged")  # NumPy 1.23
+def test_text_in_rows_that_differ_in_length_is_refused(net, state):
+    with pytest.raises(ValueError, match=r"X(=\[\[1, 2\], \[3\]\]| has shape .*); allowed"):
+        net([[1, 2], [3]], state)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bool"])
@@ -240,6 +294,13 @@ def test_weight_that_is_negative_or_not_finite_is_refused(value, net, text, stat
     xi[6] = value
     with pytest.raises(ValueError, match=rf"xi\[6\]={value}; allowed: finite numbers >= 0"):
         net(text[0], state, xi)
+
+
+def test_weight_beyond_the_range_of_the_states_is_refused(net, text, state):
+    xi = numpy.full(NUM_STEPS, 1e39)
+    net(text[0], state, xi)
+    with pytest.raises(ValueError, match=r"xi\[0\]=1e\+39; allowed: finite numbers >= 0 of float32"):
+        reference.make_net("float32")(text[0], reference.make_state("float32"), xi)
 
 
 def test_scheme_of_another_length_is_refused(net, text, state):

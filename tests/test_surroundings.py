@@ -14,7 +14,7 @@ BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 
 @pytest.fixture
 def surroundings(monkeypatch):
-    for name in ("SITE_URL", "SITE_BRANCH", "GITHUB_REPOSITORY", "GITHUB_SERVER_URL"):
+    for name in ("SITE_URL", "GITHUB_REPOSITORY", "GITHUB_SERVER_URL"):
         monkeypatch.delenv(name, raising=False)
     spec = importlib.util.spec_from_file_location("surroundings", PATH)
     module = importlib.util.module_from_spec(spec)

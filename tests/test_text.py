@@ -1,8 +1,12 @@
+import sys
+
 import numpy
 import pytest
+import requests
 from mxnet import np
 
 import d2lutil
+from d2lutil import corpus
 
 STORY = d2lutil.load_corpus("noon_road").text
 
@@ -22,6 +26,7 @@ def vocab():
         ("[1898]", " "),
         ("ÉTÉ", "été"),
         ("two words", "two words"),
+        ("İ x² Ⅷ", "i x "),
     ],
 )
 def test_normalize_keeps_letters_and_single_spaces(text, expected):
@@ -35,8 +40,10 @@ def test_normalized_story_holds_letters_and_single_spaces():
 
 
 def test_normalize_twice_is_normalize_once():
-    once = d2lutil.normalize(STORY)
-    assert d2lutil.normalize(once) == once
+    every = " ".join(map(chr, range(sys.maxunicode + 1)))
+    for text in (STORY, every):
+        once = d2lutil.normalize(text)
+        assert d2lutil.normalize(once) == once
 
 
 def test_vocab_orders_tokens_by_falling_frequency_then_alphabet(vocab):
@@ -69,6 +76,18 @@ def test_encode_of_nothing_is_empty(vocab):
 @pytest.mark.parametrize("convert", [list, tuple, numpy.array, lambda ids: np.array(ids, "int32")])
 def test_decode_takes_any_sequence(convert, vocab):
     assert vocab.decode(convert([4, 5])) == "be"
+
+
+@pytest.mark.parametrize("text", [b"to be", None, ["t", "o"]])
+def test_encode_of_no_string_is_refused(text, vocab):
+    with pytest.raises(TypeError, match=r"text=.*; allowed: a string"):
+        vocab.encode(text)
+
+
+@pytest.mark.parametrize("ids", [1, None, numpy.array(1), np.array(1)])
+def test_decode_of_no_sequence_is_refused(ids, vocab):
+    with pytest.raises(TypeError, match=r"ids=.*; allowed: a sequence of integers"):
+        vocab.decode(ids)
 
 
 @pytest.mark.parametrize("text", ["", None, 3])
@@ -126,6 +145,30 @@ def test_split_streams_hold_out_the_last_tenth():
     assert X_held_out.max() == 0
 
 
+@pytest.mark.parametrize("text", [b"ab" * 500, "ab" * 9, None])
+def test_split_streams_of_no_text_is_refused(text):
+    with pytest.raises(ValueError, match=r"text=.*; allowed: a string of at least 20 characters"):
+        d2lutil.split_streams(text)
+
+
+@pytest.mark.parametrize("sizes", [(8, 0), (8, 101)])
+def test_batch_sizes_of_split_streams_are_told_apart(sizes):
+    with pytest.raises(ValueError, match=rf"^held_out_batch_size={sizes[1]}; allowed: .* at most 99"):
+        d2lutil.split_streams("ab" * 500, *sizes)
+
+
+@pytest.mark.parametrize("value", [2**31, 2**40, -1])
+def test_ids_beyond_int32_are_refused(value):
+    with pytest.raises(ValueError, match=rf"ids holds .*{value}.*; allowed: 0 to the largest int32"):
+        d2lutil.streams([5, value], 1)
+
+
+@pytest.mark.filterwarnings("ignore:Creating an ndarray from ragged")  # NumPy 1.23
+def test_rows_of_ids_that_differ_in_length_are_refused():
+    with pytest.raises(ValueError, match=r"ids(=\[\[1, 2\], \[3\]\]| has shape .*); allowed"):
+        d2lutil.streams([[1, 2], [3]], 1)
+
+
 @pytest.mark.parametrize("batch_size", [0, -2, 5])
 def test_batch_size_outside_is_refused(batch_size):
     message = f"batch_size={batch_size}; allowed: an integer of at least 1, at most 4"
@@ -149,3 +192,25 @@ def test_text_without_a_prediction_is_refused(ids):
 def test_ids_that_are_no_row_of_integers_are_refused(ids):
     with pytest.raises(ValueError, match=r"ids has shape .* allowed: integers \(length,\)"):
         d2lutil.streams(ids, 1)
+
+
+@pytest.mark.parametrize("name", [[], 3, b"noon_road"])
+def test_name_that_is_no_string_is_refused(name):
+    with pytest.raises(ValueError, match=r"unknown corpus name=.*; allowed: time_machine, noon_road"):
+        d2lutil.load_corpus(name)
+
+
+@pytest.mark.parametrize("directory", [5, b"texts", False])
+def test_directory_that_is_no_path_is_refused(directory):
+    with pytest.raises(TypeError, match=f"directory={directory!r}; allowed: a path, or None"):
+        d2lutil.load_corpus(directory=directory)
+
+
+def test_certificates_that_are_not_there_are_the_reason(monkeypatch):
+    def head(*args, **kwargs):
+        raise OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /nowhere")
+
+    monkeypatch.setattr(requests, "head", head)
+    monkeypatch.setattr(corpus, "URL", "https://certificates.invalid/")
+    with pytest.warns(UserWarning, match=r"cannot download .*invalid path: /nowhere\); using the embedded"):
+        assert d2lutil.load_corpus().source == "embedded"

@@ -7,6 +7,7 @@ import reference
 from reference import BATCH_SIZE, NUM_STEPS
 
 import d2lutil
+from d2lutil import training
 
 X, Y = reference.make_text()
 SETTINGS = {"lr": 0.5, "theta": None, "mean_length": 4, "num_tokens": X.size}
@@ -130,8 +131,29 @@ def test_training_stops_where_the_loss_is_not_finite(net):
     net.b_q.data()[0] = math.nan
     history = train(net, lambda n: d2lutil.regular(n, 5), num_tokens=4 * X.size)
     assert len(history) == 1
-    assert history[0]["updates"] == 1
+    assert history[0]["updates"] == 0
     assert math.isnan(history[0]["perplexity"])
+
+
+@pytest.mark.parametrize("theta", [None, 1])
+def test_an_update_that_is_not_finite_is_left_out(theta, net, monkeypatch):
+    """The norm of the second segment is infinite, while its loss is finite."""
+    bptt = training.bptt
+
+    def explode(net, X, Y, h, xi):
+        loss, h = bptt(net, X, Y, h, xi)
+        calls.append(X)
+        if len(calls) == 2:
+            net.W_hh.grad()[0, 0] = math.inf
+        return loss, h
+
+    calls = []
+    monkeypatch.setattr(training, "bptt", explode)
+    (epoch,) = train(net, lambda n: d2lutil.regular(n, 5), theta=theta, num_tokens=4 * X.size)
+    assert (epoch["updates"], epoch["tokens"], epoch["norm"]) == (1, 10 * BATCH_SIZE, math.inf)
+    assert math.isnan(epoch["perplexity"])
+    assert math.isfinite(d2lutil.perplexity(net, X, Y))
+    assert all(numpy.isfinite(value).all() for value in reference.values(net).values())
 
 
 def test_progress_is_shown_on_a_terminal_only(net, capsys, monkeypatch):
@@ -154,6 +176,10 @@ BAD = [
     ({"draw": lambda n: [1.0] * (n - 1)}, ValueError, "xi holds 22 weights for num_steps=23"),
     ({"draw": lambda n: [-1.0] * n}, ValueError, r"xi\[0\]=-1\.0; allowed: finite numbers >= 0"),
     ({"Y": Y[1:]}, ValueError, r"Y has shape \(22, 3\); allowed: that of X, \(23, 3\)"),
+    ({"draw": [1.0] * NUM_STEPS}, TypeError, "draw=.*; allowed: a function of num_steps"),
+    ({"held_out": X}, TypeError, r"(?s)held_out=.*; allowed: a pair \(X, Y\), or None"),
+    ({"held_out": (X, Y[1:])}, ValueError, r"held_out\[1\] has shape \(22, 3\); allowed: that of held_out"),
+    ({"held_out": [X + 9, Y]}, ValueError, r"held_out\[0\] holds indices"),
     ({"X": X * 1.0}, ValueError, r"X has .* type float64; allowed: integers"),
 ]
 

@@ -90,13 +90,25 @@ def test_zeroed_gradients_are_zero(net, rng):
     assert not any(gradient.any() for gradient in reference.gradients(net).values())
 
 
-@pytest.mark.parametrize("num_steps", [1, 999, 1000, 1001, 2300])
+@pytest.mark.parametrize("num_steps", [1, 4095, 4096, 4097, 9000])
 def test_perplexity_is_exp_of_the_mean_loss(num_steps, net):
     X, Y = reference.make_text(num_steps, batch_size=2)
     params = reference.values(net)
     H = reference.forward(params, X, numpy.zeros((2, reference.NUM_HIDDENS)))
     mean = reference.summed_loss(params, H[1:], Y) / Y.size
     assert d2lutil.perplexity(net, X, Y) == pytest.approx(math.exp(mean), rel=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10_000])
+def test_perplexity_reads_so_many_predictions_at_once(batch_size, net, monkeypatch):
+    sizes, forward = [], d2lutil.RNN.forward
+    monkeypatch.setattr(
+        d2lutil.RNN, "forward", lambda self, X, h: (sizes.append(X.size), forward(self, X, h))[1]
+    )
+    d2lutil.perplexity(net, *reference.make_text(20_000 // batch_size, batch_size))
+    assert sum(sizes) == 20_000 // batch_size * batch_size
+    assert max(sizes) <= max(8192, batch_size)
+    assert len(sizes) <= 3
 
 
 def test_perplexity_of_guessing_is_the_number_of_tokens(net):
@@ -161,6 +173,12 @@ def test_generate_never_adds_the_unknown_token(temperature, writer, rng):
     text = d2lutil.generate(writer, VOCAB, "a?", 50, temperature=temperature, rng=rng)
     assert text.startswith("a?")
     assert VOCAB.unknown not in text
+
+
+def test_generate_with_broken_parameters_is_refused(writer):
+    writer.b_q.data()[3] = math.nan
+    with pytest.raises(ValueError, match="net gives logits that are not finite; allowed: finite param"):
+        d2lutil.generate(writer, VOCAB, "a", 2)
 
 
 BAD = [

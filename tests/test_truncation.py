@@ -143,7 +143,7 @@ STATES = {
     "smallest": lambda dtype: numpy.array([-1, 1], dtype) * numpy.finfo(dtype).tiny,
     "largest": lambda dtype: numpy.array([-1, 1], dtype) * numpy.finfo(dtype).max,
 }
-WEIGHTS = [0, 0.0, 1e-30, 0.1, 0.5, 1, 1 / 0.7, 2, 1e6]
+WEIGHTS = [0, 0.0, 1e-30, 0.1, 0.5, 1, 1 / 0.7, 2, 1e6, 3.4e38]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -207,6 +207,8 @@ BAD = [
     (d2lutil.randomized, (5, 0), {"rng": RNG}, ValueError, "pi=0.0; allowed: .* 0 < pi <= 1"),
     (d2lutil.randomized, (5, 1.5), {"rng": RNG}, ValueError, "pi=1.5; allowed: .* 0 < pi <= 1"),
     (d2lutil.randomized, (5, numpy.nan), {"rng": RNG}, ValueError, "pi=nan; allowed"),
+    (d2lutil.randomized, (5, 1e-320), {"rng": RNG}, ValueError, "pi=1e-320; allowed: .* a finite 1/pi"),
+    (d2lutil.randomized, (5, 10**400), {"rng": RNG}, ValueError, "pi=inf; allowed"),
     (d2lutil.randomized, (5, None), {"rng": RNG}, TypeError, "pi=None; allowed"),
     (d2lutil.randomized, (5, 0.5), {"rng": 3}, TypeError, "rng=3; allowed: a numpy.random.Gen"),
     (d2lutil.randomized, (5, 0.5), {"rng": RNG, "every": 0}, ValueError, "every=0; allowed"),
@@ -219,16 +221,23 @@ BAD = [
     (d2lutil.segments, ([[1.0]],), {}, ValueError, r"xi has shape \(1, 1\); allowed"),
     (d2lutil.segments, ([1, -2],), {}, ValueError, r"xi\[1\]=-2.0; allowed: finite numbers >= 0"),
     (d2lutil.segments, ([numpy.nan],), {}, ValueError, r"xi\[0\]=nan; allowed: finite"),
+    (d2lutil.segments, ([1j],), {}, TypeError, r"xi=\[1j\]; allowed: a sequence of numbers"),
+    (d2lutil.segments, (numpy.ones(2) + 0j,), {}, TypeError, "xi=array.*; allowed: a sequence of num"),
+    (d2lutil.segments, ([10**400],), {}, TypeError, "xi=.*; allowed: a sequence of numbers"),
+    (d2lutil.segments, ([[1], [1, 0]],), {}, (TypeError, ValueError), "xi=.*; allowed"),
     (d2lutil.segments, ("one",), {}, TypeError, "xi='one'; allowed: a sequence of numbers"),
     (d2lutil.carry, (np.ones(1), -1), {}, ValueError, "xi=-1.0; allowed: a finite number >= 0"),
     (d2lutil.carry, (np.ones(1), numpy.nan), {}, ValueError, "xi=nan; allowed: a finite number"),
     (d2lutil.carry, (np.ones(1), numpy.inf), {}, ValueError, "xi=inf; allowed: a finite number"),
     (d2lutil.carry, (np.ones(1), "1"), {}, TypeError, "xi='1'; allowed: a finite number >= 0"),
+    (d2lutil.carry, (np.ones(1), numpy.ones(2)), {}, TypeError, r"xi=array\(\[1., 1.\]\); allowed"),
+    (d2lutil.carry, (np.ones(1), 1e39), {}, ValueError, r"=1e\+39; allowed: .* >= 0 of float32"),
     (d2lutil.carry, (np.ones(1), None), {}, TypeError, "xi=None; allowed: a finite number >= 0"),
     (d2lutil.carry, (numpy.ones(1), 0.5), {}, TypeError, r"h=array\(\[1.\]\); allowed: an mxnet"),
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Creating an ndarray from ragged")  # NumPy 1.23
 @pytest.mark.parametrize(("function", "args", "kwargs", "error", "message"), BAD)
 def test_bad_arguments_are_named(function, args, kwargs, error, message):
     with pytest.raises(error, match=message):

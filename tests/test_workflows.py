@@ -73,5 +73,45 @@ def test_targets_exist(workflow):
     assert called <= TARGETS
 
 
-def test_nothing_names_an_owner(workflow):
-    assert not re.search(r"github\.io|github\.com/(?!\$)[\w-]+/", workflow)
+def test_nothing_names_an_owner():
+    files = [
+        path
+        for folder in ("book/_ext", "tools", "binder", ".github", ".ci")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+    assert ROOT / "binder" / "postBuild" in files
+    for path in [*files, ROOT / "Makefile", ROOT / "_config.yml"]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"github\.io|github\.com/(?!\$)[\w-]+/", text), path
+
+
+def jobs(name):
+    """Return the jobs of a workflow."""
+    path = ROOT / ".github" / "workflows" / f"{name}.yml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+
+
+def before(name, found):
+    """Return all jobs that end before one begins."""
+    needs = found[name].get("needs", [])
+    needs = [needs] if isinstance(needs, str) else needs
+    return set(needs).union(*(before(need, found) for need in needs))
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_is_published_was_tested_and_is_of_main(name):
+    published = jobs("publish")
+    assert {"test", "build"} <= before(name, published)
+    assert published[name]["if"] == "github.ref == 'refs/heads/main'"
+
+
+def test_the_book_is_built_with_all_its_commits():
+    """The date of a page is that of its last commit."""
+    (checkout,) = [step for step in jobs("publish")["build"]["steps"] if "checkout" in step.get("uses", "")]
+    assert checkout["with"]["fetch-depth"] == 0
+
+
+def test_a_merge_meets_what_publishing_needs():
+    run = {step.get("run") for job in jobs("test").values() for step in job["steps"]}
+    assert {".ci/run", "make matrix", "make test-colab", "make pdf"} <= run

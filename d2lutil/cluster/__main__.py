@@ -195,6 +195,7 @@ def main(arguments=None):
         code = 128 + stopped.args[0]
         message = f"stopped by {signal.Signals(stopped.args[0]).name}"
     finally:
+        supervisor.ignore_signals()  # the end is not interrupted
         group.end()
     if message:
         print(f"d2lutil.cluster: {message}; all processes are ended", file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ import numpy
 
 from d2lutil import checks
 from d2lutil.compat import mxnet
+from d2lutil.rnn import NAMES
 
 __all__ = ["Checkpoints"]
 
@@ -39,13 +40,16 @@ class Checkpoints:
     X, Y : int arrays ``(num_steps, batch_size)``
         This worker's columns. A checkpoint of other columns is refused.
     **settings
-        What else a run must keep to be continued: the steps of a segment, say. Numbers or strings.
+        What else a run must keep to be continued: the steps of a segment, say, and the learning rate,
+        which :meth:`restore` sets to what it was. What JSON can hold.
 
     Raises
     ------
     ValueError
         The directory holds a checkpoint of another number of workers, network, text or setting, or a
-        damaged one.
+        damaged one. Or a setting has a name that the package itself uses.
+    TypeError
+        JSON cannot hold a setting.
     """
 
     def __init__(self, directory, every, exchange, net, trainer, X, Y, **settings):
@@ -53,37 +57,52 @@ class Checkpoints:
         self.every = checks.integer("every", every, 1)
         self.exchange, self.net, self.trainer = exchange, net, trainer
         text = hashlib.sha256(b"".join(numpy.asarray(A, dtype="int32").tobytes() for A in (X, Y)))
-        self.run = {
+        own = {
             "workers": exchange.workers,
             "num_hiddens": net.num_hiddens,
             "vocab_size": net.vocab_size,
             "dtype": str(numpy.dtype(net.W_hh.dtype)),
             "columns": list(X.shape),
             "text": text.hexdigest()[:16],
-            **settings,
         }
+        for name, value in settings.items():
+            if name in own:
+                raise ValueError(f"{name}={value!r}; allowed: other names than {', '.join(own)}")
+        self.run = own | as_json(settings)
         self.directory.mkdir(parents=True, exist_ok=True)
 
-    def save(self, segment, **arrays):
+    def save(self, segment, **carried):
         """Write a checkpoint after ``segment`` segments, if that is a multiple of ``every``.
 
         Parameters
         ----------
         segment : int
             How many segments are done.
-        **arrays
-            What this worker carries on: the state ``h``, say. Numbers come back as arrays.
+        **carried
+            What this worker carries on: the state ``h``, say, or ``rng.bit_generator.state``. Arrays,
+            numbers, strings, which come back as arrays, and dicts, which come back as JSON gives them.
+
+        Raises
+        ------
+        TypeError
+            Something else, which could not be restored. Nothing is written.
         """
-        if segment % self.every:
+        if checks.integer("segment", segment, 1) % self.every:
             return
-        for name, parameter in zip("abcde", self.net.parameters(), strict=True):
-            arrays[f"_{name}"] = parameter.data()
-        content = {n: a.asnumpy() if hasattr(a, "asnumpy") else a for n, a in arrays.items()}
+        dicts = as_json({name: value for name, value in carried.items() if isinstance(value, dict)})
+        content = {"run": json.dumps(self.run), "dicts": json.dumps(dicts)}
+        for name, value in carried.items():
+            if name not in dicts:
+                content[f"carried {name}"] = array = checks.array(name, value)
+                if array.dtype.hasobject:
+                    raise TypeError(f"{name}={value!r}; allowed: arrays, numbers, strings, dicts")
+        for name, parameter in zip(NAMES, self.net.parameters(), strict=True):
+            content[name] = parameter.data().asnumpy()
         with tempfile.TemporaryDirectory() as folder:
             self.trainer.save_states(f"{folder}/states")
-            content["_states"] = numpy.frombuffer(Path(folder, "states").read_bytes(), dtype="uint8")
+            content["states"] = numpy.frombuffer(Path(folder, "states").read_bytes(), dtype="uint8")
         buffer = io.BytesIO()
-        numpy.savez(buffer, _run=json.dumps(self.run), **content)
+        numpy.savez(buffer, **content)
         write(self._path(segment), buffer.getvalue())
         for old in self._mine():
             if old < segment - self.every:
@@ -96,8 +115,8 @@ class Checkpoints:
         -------
         segment : int
             How many segments are done; 0 without a checkpoint.
-        arrays : dict
-            What :meth:`save` was given, as NumPy arrays.
+        carried : dict
+            What :meth:`save` was given.
         """
         for path in self.directory.glob("worker-*.npz"):
             name = NAME.fullmatch(path.name)
@@ -119,23 +138,24 @@ class Checkpoints:
                 self._path(newer).unlink()
         if segment == 0:
             return 0, {}
-        for name, parameter in zip("abcde", self.net.parameters(), strict=True):
-            parameter.set_data(mxnet.np.array(content[f"_{name}"], dtype=content[f"_{name}"].dtype))
+        for name, parameter in zip(NAMES, self.net.parameters(), strict=True):
+            parameter.set_data(mxnet.np.array(content[name], dtype=content[name].dtype))
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "states").write_bytes(content["_states"].tobytes())
+            Path(folder, "states").write_bytes(content["states"].tobytes())
             self.trainer.load_states(f"{folder}/states")
-        return segment, {name: array for name, array in content.items() if not name.startswith("_")}
+        arrays = {name[8:]: array for name, array in content.items() if name.startswith("carried ")}
+        return segment, arrays | json.loads(str(content["dicts"]))
 
     def _load(self, path):
         try:
             with path.open("rb") as stream, numpy.load(stream) as file:
                 content = dict(file)
-            run = json.loads(str(content["_run"]))
+            run = json.loads(str(content["run"]))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{str(path)!r} is no checkpoint, or a damaged one: {error}") from None
         if run != self.run:
-            other = {name: value for name, value in run.items() if value != self.run.get(name)}
-            now = {name: self.run.get(name) for name in other}
+            names = [name for name in self.run | run if run.get(name) != self.run.get(name)]
+            other, now = ({name: kept.get(name) for name in names} for kept in (run, self.run))
             raise ValueError(f"{str(path)!r} is of another run: {other}; allowed: {now}, as now")
         return content
 
@@ -147,6 +167,17 @@ class Checkpoints:
         names = [NAME.fullmatch(path.name) for path in self.directory.glob("worker-*.npz")]
         place = (self.exchange.index, self.exchange.workers)
         return sorted(int(n[3]) for n in names if n and (int(n[1]), int(n[2])) == place)
+
+
+def as_json(values):
+    """Return the values of a dict as JSON gives them back, or say which it cannot hold."""
+    kept = {}
+    for name, value in values.items():
+        try:
+            kept[name] = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name}={value!r}; allowed: what JSON can hold ({error})") from None
+    return kept
 
 
 def write(path, content):

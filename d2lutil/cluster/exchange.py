@@ -66,13 +66,19 @@ class Exchange:
     ------
     RuntimeError
         ``DMLC_ROLE`` is set, but not by this package's launcher: nobody knows whose columns are whose.
+        Or the process has had an exchange: MXNet connects it once.
     """
+
+    _connected = False
 
     def __init__(self):
         self.index, self.workers = place()
         role, launched = os.environ.get("DMLC_ROLE"), "D2LUTIL_WORKER" in os.environ
         if role and not launched:
             raise RuntimeError(f"DMLC_ROLE={role}; allowed: unset, or set by python -m d2lutil.cluster")
+        if Exchange._connected:
+            raise RuntimeError("a second Exchange(); allowed: one a process")
+        Exchange._connected = launched
         self._store = mxnet.kv.create("dist_sync") if launched else None
         self._keys = {}
 
@@ -92,16 +98,18 @@ class Exchange:
         """Give every worker the parameters of worker 0."""
         params = params.values() if hasattr(params, "values") else params
         values = {f"value {k}": p.data() for k, p in enumerate(params)}
-        mine = {name: value * (self.index == 0) for name, value in values.items()}
+        mine = values if self.index == 0 else {n: mxnet.np.zeros_like(v) for n, v in values.items()}
         for name, total in self._sums(mine).items():
             values[name][:] = total
 
     def gather(self, name, number):
-        """Return the numbers of all workers, a list in the order of their indices."""
-        return list(self._slots({name: numpy.array([float(number)])})[name][:, 0])
+        """Return the numbers of all workers, a list of float in the order of their indices."""
+        digits = numpy.array([number], dtype="<f8").view("uint8")  # exact, whatever the number
+        received = self._slots({name: digits.astype("float64")})[name]
+        return received.astype("uint8").view("<f8")[:, 0].tolist()
 
     def _sums(self, arrays):
-        if self._store is None:
+        if self._store is None or not arrays:
             return arrays
         if next(iter(arrays.values())).dtype == numpy.float64:
             slots = self._slots({name: array.asnumpy() for name, array in arrays.items()})

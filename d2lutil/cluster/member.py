@@ -5,14 +5,17 @@ import sys
 import traceback
 import types
 
-# The launcher's end of standard input closes when it ends, however it ends. This runs before MXNet is
+# The launcher's end of standard input closes when it ends, however it ends: then this process goes, and its
+# group, which is what the script has started. The script has nothing to read. This runs before MXNet is
 # imported, because that import is the whole life of a scheduler or a server.
 BOOT = """
 import os, threading
+launcher = os.dup(0)
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 def watch():
-    while os.read(0, 4096):
+    while os.read(launcher, 4096):
         pass
-    os._exit(1)
+    os.killpg(0, 9)
 threading.Thread(target=watch, daemon=True).start()
 from d2lutil.cluster import member
 member.run()
