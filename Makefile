@@ -5,6 +5,9 @@ BIN := .venv/bin
 TORCH ?= torch==2.13.0
 NOTEBOOKS = $(wildcard book/*.ipynb)
 
+# `book` and `colab` write to the same folder of parsed chapters.
+.NOTPARALLEL:
+
 .PHONY: help env book test check format run matrix colab test-colab pdf serve links bench lock clean
 
 help:            ## list the targets

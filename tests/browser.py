@@ -3,12 +3,12 @@
 import contextlib
 import functools
 import http.server
-import shutil
 import threading
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import axe_playwright_python
+from chromium import program
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,7 +16,6 @@ SITE = ROOT / "_build" / "html"
 PAGES = sorted(
     path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts
 )
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -44,6 +43,16 @@ CHECK = """axe.run({preload: false, resultTypes: ["violations"],
     .then(found => found.violations.flatMap(rule => rule.nodes.map(node => [rule.id,
         node.target.join(" "), node.failureSummary.split("\\n").slice(1, 3).join("; ")].join(" | "))))"""
 
+# Timers of a page end in their order: the second one comes after the theme's, which waits 300 ms after a
+# change of size. Then colours may still fade.
+SETTLE = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame(); await frame();
+    await new Promise(done => setTimeout(done, 350));
+    const moving = () => document.getAnimations().some(animation => animation.playState === "running");
+    for (let n = 0; n < 600 && moving(); n++) await frame();
+}"""
+
 WATCH = """window.shift = 0; window.paint = 0;
     new PerformanceObserver(list => list.getEntries().forEach(entry => {
         if (!entry.hadRecentInput) window.shift += entry.value;
@@ -51,11 +60,6 @@ WATCH = """window.shift = 0; window.paint = 0;
     new PerformanceObserver(list => list.getEntries().forEach(entry => {
         window.paint = entry.startTime;
     })).observe({type: "largest-contentful-paint", buffered: true});"""
-
-
-def program():
-    """Return the path of a Chromium, or None."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -120,7 +124,7 @@ class Visit:
         """Show the page in a colour scheme and a window of a size."""
         self.page.set_viewport_size(viewport)
         self.page.evaluate("scheme => document.documentElement.dataset.theme = scheme", scheme)
-        self.page.wait_for_timeout(500)  # the theme waits a moment after a change of size, colours fade
+        self.page.evaluate(SETTLE)
 
     def scroll(self):
         """Show every part of the page once, as a reader would, so that it loads everything."""
@@ -128,7 +132,9 @@ class Visit:
             for (let y = 0; y < document.documentElement.scrollHeight; y += 3000) {
                 scrollTo(0, y); await new Promise(requestAnimationFrame); }
             scrollTo(0, 0);
-            await Promise.all([...document.images].map(image => image.decode().catch(() => {})));
+            await Promise.all([...document.images].map(image => {
+                image.loading = "eager";  // or one that came and went within a frame would never load
+                return image.decode().catch(() => {}); }));
         }""")
 
     def elsewhere(self, origin):

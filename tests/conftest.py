@@ -1,5 +1,5 @@
 import pytest
-from browser import program
+from chromium import program
 
 import d2lutil  # noqa: F401  (before MXNet, whatever order the test modules import in)
 

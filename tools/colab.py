@@ -104,7 +104,7 @@ def test(names):
         paths = sorted(path for path in NOTEBOOKS.glob("*.ipynb") if not names or path.stem in names)
         failures = [message for runtime in RUNTIMES for message in test_runtime(*runtime, paths)]
     shutil.rmtree(NOTEBOOKS)  # they name a wheel that is gone
-    sys.exit("\n".join(failures))
+    sys.exit("\n".join(failures) or None)
 
 
 def main():

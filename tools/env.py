@@ -63,16 +63,27 @@ def has_venv():
     return True
 
 
+def refusal(python):
+    """Return why the package does not load in an environment, or nothing."""
+    run = subprocess.run([python, "-c", "import d2lutil"], stderr=subprocess.PIPE, text=True)
+    lines = [f"`import d2lutil` ended with {run.returncode}", *run.stderr.strip().splitlines()]
+    return lines[-1] if run.returncode else ""
+
+
 def main():
-    """Create the environment, or leave with a message."""
+    """Create the environment and try it, or leave with a message."""
     reason = problem(sys.version_info[:2], platform.system(), platform.machine(), has_venv())
     if reason:
         sys.exit(f"make env: {reason}")
     target = ROOT / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(target)], check=True)
-    pip = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps"]
+    python = str(target / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
     subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements.lock")], check=True)
     subprocess.run([*pip, "--no-build-isolation", "--editable", str(ROOT)], check=True)
+    reason = refusal(python)  # what the system lacks shows only now
+    if reason:
+        sys.exit(f"make env: {reason}")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,10 @@ def main():
     subprocess.run([*book, "-W", "--keep-going", "-n", "-q"], cwd=ROOT, check=True)
     command = ["latexmk", "-xelatex", "-interaction=nonstopmode", "-silent", f"{PDF.stem}.tex"]
     run = subprocess.run(command, cwd=LATEX, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    found = faults((LATEX / f"{PDF.stem}.log").read_text(encoding="utf-8", errors="replace"))
+    log = LATEX / f"{PDF.stem}.log"
+    if not log.is_file():
+        sys.exit(f"make pdf: latexmk ended with {run.returncode} before TeX began.\n{run.stdout[-2000:]}")
+    found = faults(log.read_text(encoding="utf-8", errors="replace"))
     if run.returncode or found:
         sys.exit("\n".join(["make pdf: TeX complains.", *(found or [run.stdout[-2000:]])]))
     PDF.parent.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 PDF = "backpropagation-through-time.pdf"
+SKIPPED = {"_static", "__pycache__", ".ipynb_checkpoints"}  # not printed …
 
 
 def addresses(environ, chapter):
@@ -46,8 +47,13 @@ def printed(root):
     """Return the path of the PDF if it is no older than the book, or None."""
     root = Path(root)
     pdf = root / "_build" / "pdf" / PDF
-    sources = [*root.glob("book/*.ipynb"), *root.glob("book/*.md")]
-    sources += [*root.glob("_*.yml"), *root.glob("book/*.bib")]
+    sources = [*root.glob("_*.yml"), *root.glob("d2lutil/**/*.py")]
+    sources += root.glob("book/_static/*.svg")  # … but for the cover
+    sources += [
+        path
+        for path in root.glob("book/**/*")
+        if path.is_file() and not SKIPPED & {*path.relative_to(root).parts}
+    ]
     newest = max((path.stat().st_mtime for path in sources), default=0)
     return pdf if pdf.is_file() and pdf.stat().st_mtime >= newest else None
 

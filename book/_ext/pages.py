@@ -31,6 +31,7 @@ SEARCH = (
     r'<script src="[^"]*(searchtools|language_data|searchindex)\.js[^"]*">'
     r"</script>"
 )
+PREVIEW = re.compile(r"<template data-preview=.*?</template>\n", re.DOTALL)
 MENDED = [
     # Blanks in code need no colour.
     (r'<span class="w">(\s*)</span>', r"\1"),
@@ -150,7 +151,8 @@ def element(text, name):
 
 def store_previews(path, texts):
     """Return a page with what it links to on other pages, unseen."""
-    text, stored = texts[path], {}
+    # A page that Sphinx did not write again holds those of the last build.
+    text, stored = PREVIEW.sub("", texts[path]), {}
     links = r'<a class="reference internal" href="([\w-]+\.html)#([^"]+)"'
     for page, name in re.findall(links, text[text.index("<main") :]):
         found = element(texts.get(path.parent / page, ""), unquote(name))

@@ -5,9 +5,9 @@ Nothing here knows who publishes the book; the environment says it.
 ``SITE_URL``
     Where the site is served. Without it there is no canonical address, no
     social image, no sitemap, and the 404 page is one for the root of a host.
-``GITHUB_REPOSITORY``, ``GITHUB_SERVER_URL``, ``SITE_BRANCH``
-    Where the source is. Without the first there are no buttons to edit a
-    page and to open an issue, rather than broken ones.
+``GITHUB_REPOSITORY``, ``GITHUB_SERVER_URL``
+    Where the source is, on the branch ``main``. Without the first there are
+    no buttons to edit a page and to open an issue, rather than broken ones.
 """
 
 import functools
@@ -43,8 +43,7 @@ def configure(app, config):
     if repository:
         server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
         options["repository_url"] = f"{server}/{repository}"
-        branch = os.environ.get("SITE_BRANCH", "main")
-        options["repository_branch"] = branch
+        options["repository_branch"] = "main"
         options["path_to_docs"] = ""
 
 

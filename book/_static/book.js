@@ -22,7 +22,9 @@
     if (!found?.matches(KINDS)) return null;
     const part = new DocumentFragment();
     part.append(found.cloneNode(true));
-    if (found.matches("dt")) part.append(found.parentElement.querySelector("dd").cloneNode(true));
+    let definition = found.matches("dt") ? found.nextElementSibling : null;
+    while (definition?.matches("dt")) definition = definition.nextElementSibling;  // terms may share one
+    if (definition) part.append(definition.cloneNode(true));
     return part;
   };
 
