@@ -71,6 +71,14 @@ def clear_the_way():
         os.environ.pop("DMLC_ROLE", None)
 
 
+def check_threads():
+    """Raise if MXNet would end the process because it cannot read a number of threads."""
+    for name in ("OMP_NUM_THREADS", "MXNET_OMP_MAX_THREADS"):
+        value = os.environ.get(name, "").strip()
+        if value and not value.lstrip("+-").isdecimal():
+            raise ImportError(f"{name}={value!r} in the environment; allowed for MXNet 1.9.1: one integer")
+
+
 def import_mxnet():
     """Import MXNet and switch it to NumPy shapes and arrays.
 
@@ -82,10 +90,12 @@ def import_mxnet():
     Raises
     ------
     ImportError
-        If MXNet, or a library that it needs, is not installed; the message says how to install it.
+        If MXNet, or a library that it needs, is not installed; the message says how to install it. If
+        the environment names a number of threads that MXNet cannot read.
     """
     add_missing_names(numpy)
     clear_the_way()
+    check_threads()
     with warnings.catch_warnings():
         # Not ours to mend: escape sequences and NumPy calls of 2022, reported at each first import.
         warnings.simplefilter("ignore")

@@ -86,6 +86,17 @@ def test_the_launcher_alone_has_no_role(argv, role, monkeypatch):
     assert os.environ.get("DMLC_ROLE") == role
 
 
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "MXNET_OMP_MAX_THREADS"])
+def test_a_number_of_threads_that_ends_mxnet_is_named(name, monkeypatch):
+    for value in ("4,2", "many"):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ImportError, match=f"{name}='{value}' in the environment; allowed"):
+            compat.check_threads()
+    for value in ("", "2", " 2 ", "-1"):
+        monkeypatch.setenv(name, value)
+        compat.check_threads()
+
+
 def test_who_draws_nothing_does_not_wait_for_pyplot(python):
     assert python("import d2lutil, sys; print('matplotlib.pyplot' in sys.modules)").stdout == "False\n"
 
