@@ -43,7 +43,7 @@ def code(contestant):
 
 
 def spread(numerator, denominator):
-    """Return the ratio of two lists of seconds, round by round: median, least, most, and how many."""
+    """Return the ratio of two lists of seconds, round by round: median, least, most, or the only one."""
     rounds = min(len(numerator), len(denominator))
     ratios = numpy.array(numerator[:rounds]) / numpy.array(denominator[:rounds])
     if rounds == 1:

@@ -19,6 +19,7 @@ from pathlib import Path
 from d2lutil import checks
 from d2lutil.cluster import supervisor
 from d2lutil.cluster.member import BOOT
+from d2lutil.threads import processors
 
 LOCAL = "127.0.0.1"
 PORT = 9091  # of the scheduler, where the hosts of a file must agree on one
@@ -154,9 +155,9 @@ def start(options, group):
         return
     shared = {name: value for name, value in os.environ.items() if name != "PORT"}  # ps-lite reads it
     shared |= environment(options, options.on) | {"PYTHONUNBUFFERED": "1"}
-    threads = max(1, (os.cpu_count() or 1) // options.hosts[options.on])
+    share = max(1, processors() // options.hosts[options.on])
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        shared.setdefault(name, str(threads))
+        shared.setdefault(name, str(share))
     for name, role in members(options, options.on):
         env = shared | {"DMLC_ROLE": role}
         if role == "worker":
