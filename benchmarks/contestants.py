@@ -126,7 +126,7 @@ class Gluon(Loop):
             h = h.detach()
             with autograd.record():
                 loss = 0
-                for a, b in pieces(xi[start:stop], xi[start:stop] != 1):
+                for a, b in pieces(xi[start:stop] != 1):
                     part = slice(start + a, start + b)
                     H, (h,) = self.rnn(self.X[part], [d2lutil.carry(h, xi[start + a])])
                     loss = loss - npx.pick(npx.log_softmax(self.out(H)), self.Y[part]).sum()

@@ -39,7 +39,7 @@ class Torch:
         h, total = self.h, 0.0
         for start, stop in d2lutil.segments(xi):
             h, loss = h.detach(), 0
-            for a, b in pieces(xi[start:stop], xi[start:stop] != 1):
+            for a, b in pieces(xi[start:stop] != 1):
                 weight, part = float(xi[start + a]), slice(start + a, start + b)
                 if weight not in (0, 1):
                     h = h.detach() + weight * (h - h.detach())

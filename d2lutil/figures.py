@@ -5,7 +5,7 @@ import numpy
 from cycler import cycler
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from d2lutil import checks
+from d2lutil import validation
 from d2lutil.truncation import full, randomized, regular, segments
 
 __all__ = ["COLORS", "cover", "cover_schemes", "partition", "reach", "reach_map", "use_style"]
@@ -71,7 +71,7 @@ def reach(xi):
            [0., 0., 1., 0.],
            [0., 0., 1., 1.]])
     """
-    xi = checks.weights(xi)
+    xi = validation.scheme(xi)
     weight = numpy.eye(len(xi))
     with numpy.errstate(over="ignore", invalid="ignore"):
         for t in range(1, len(xi)):
@@ -209,7 +209,7 @@ def _schemes(schemes, num_steps=None):
         raise TypeError(f"schemes={schemes!r}; allowed: a dict of names to weights, at least one")
     checked = {}
     for name, xi in schemes.items():
-        checked[name] = checks.weights(xi, num_steps)
+        checked[name] = validation.scheme(xi, num_steps)
         num_steps = len(checked[name])
         if not numpy.isfinite(reach(checked[name])).all():
             raise ValueError(f"schemes[{name!r}] has products beyond float64; allowed: finite ones")

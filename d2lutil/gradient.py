@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy
 
-from d2lutil import checks, passes, threads
+from d2lutil import passes, threads, validation
 from d2lutil.compat import mxnet
 
 __all__ = ["bptt", "clip_gradients", "zero_gradients"]
@@ -44,7 +44,7 @@ def bptt(net, X, Y, h, xi):
         Wrong shapes, indices outside the vocabulary, weights that are no scheme.
     """
     X, Y = net.pair(X, Y)
-    xi = checks.weights(xi, len(X), net.W_hh.dtype)
+    xi = validation.scheme(xi, len(X), X.shape[1], net.W_hh.dtype)
     h = net.state(h, X.shape[1]).detach()
     weights = [parameter.data().asnumpy() for parameter in net.parameters()]
     state = h.asnumpy()
@@ -59,7 +59,7 @@ def bptt(net, X, Y, h, xi):
     def run(columns):
         return passes.run(weights, X[:, columns], Y[:, columns], state[columns], xi, states)
 
-    losses, gradients, last = zip(*threads.share(run, X.shape[1], net.num_hiddens), strict=True)
+    losses, gradients, last = zip(*threads.map_columns(run, X.shape[1], net.num_hiddens), strict=True)
     gradients = [sum(parts) for parts in zip(*gradients, strict=True)]
     for parameter, gradient in zip(net.parameters(), gradients, strict=True):
         if parameter.grad_req != "null":
@@ -93,7 +93,7 @@ def clip_gradients(params, theta):
     float
         The norm before clipping. One that is not finite leaves the gradients as they are.
     """
-    theta = checks.real("theta", theta, "a number above 0", lambda value: value > 0)
+    theta = validation.real("theta", theta, "a number above 0", lambda value: value > 0)
     gradients = [parameter.grad() for parameter in trainable(params)]
     norms = [numpy.linalg.norm(g.asnumpy().astype("float64").ravel()) for g in gradients]
     norm = float(numpy.linalg.norm(norms))

@@ -41,7 +41,7 @@ def groups(xi, batch_size):
     Segments that together hold at most ``STATES_AT_ONCE`` predictions share a run; a longer one is alone.
     """
     runs = []
-    for start, stop in pieces(xi, xi == 0):
+    for start, stop in pieces(xi == 0):
         if runs and (stop - runs[-1][0][0]) * batch_size <= STATES_AT_ONCE:
             runs[-1].append((start, stop))
         else:

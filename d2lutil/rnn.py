@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy
 
-from d2lutil import checks
+from d2lutil import validation
 from d2lutil.compat import mxnet
 from d2lutil.truncation import carry, pieces
 
@@ -49,8 +49,8 @@ class RNN(mxnet.gluon.Block):
 
     def __init__(self, vocab_size, num_hiddens):
         super().__init__()
-        self.vocab_size = checks.integer("vocab_size", vocab_size, 1)
-        self.num_hiddens = checks.integer("num_hiddens", num_hiddens, 1)
+        self.vocab_size = validation.integer("vocab_size", vocab_size, 1)
+        self.num_hiddens = validation.integer("num_hiddens", num_hiddens, 1)
         scale = mxnet.init.Normal(self.num_hiddens**-0.5)
         zero = mxnet.init.Zero()
         with self.name_scope():
@@ -62,7 +62,7 @@ class RNN(mxnet.gluon.Block):
 
     def begin_state(self, batch_size):
         """Return the zero state ``(batch_size, num_hiddens)`` in the parameters' type."""
-        batch_size = checks.integer("batch_size", batch_size, 1)
+        batch_size = validation.integer("batch_size", batch_size, 1)
         return np.zeros((batch_size, self.num_hiddens), dtype=self.W_hh.dtype)
 
     def cast(self, dtype):
@@ -131,7 +131,7 @@ class RNN(mxnet.gluon.Block):
         """
         X = self.tokens("X", X)
         if xi is not None:
-            xi = checks.weights(xi, len(X), self.W_hh.dtype)
+            xi = validation.scheme(xi, len(X), self.W_hh.dtype)
         H, h = self.states(self.packed(), X, self.state(h, X.shape[1]), xi)
         return np.dot(H, self.W_hq.data()) + self.b_q.data(), h
 
@@ -146,7 +146,7 @@ class RNN(mxnet.gluon.Block):
             xi = numpy.ones(1)
             parts = [(0, len(X))]
         else:
-            parts = pieces(xi, xi != 1)
+            parts = pieces(xi != 1)
         H = []
         for start, stop in parts:
             part, h = npx.rnn(
@@ -178,7 +178,7 @@ class RNN(mxnet.gluon.Block):
 
     def tokens(self, name, X):
         """Return characters as int32 ``(num_steps, batch_size)``, or say what is wrong with them."""
-        X = checks.array(name, X)
+        X = validation.array(name, X)
         if X.ndim != 2 or 0 in X.shape or not numpy.issubdtype(X.dtype, numpy.integer):
             raise ValueError(
                 f"{name} has shape {X.shape} and type {X.dtype}; "

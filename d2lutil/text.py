@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy
 
-from d2lutil.checks import array, integer
+from d2lutil.validation import array, integer
 from d2lutil.compat import mxnet
 
 __all__ = ["Vocab", "normalize", "split_streams", "streams"]

@@ -1,7 +1,7 @@
 """Threads: the columns of a batch are independent of one another, the steps of a text are not.
 
 Two threads that share the small matrix product of one step wait for each other at every step. So MXNet
-gets one thread when this package is imported, and :func:`share` gives every thread columns of its own.
+gets one thread when this package is imported, and :func:`map_columns` gives every thread columns of its own.
 ``OMP_NUM_THREADS``, ``OPENBLAS_NUM_THREADS`` or ``MXNET_OMP_MAX_THREADS``, if set, is what counts instead.
 """
 
@@ -22,7 +22,7 @@ COLUMNS = 8  # a thread's smallest share, and the fewest that go forward by hand
 MULTIPLICATIONS = 500_000  # the least work a thread should have in a step
 
 
-def share(function, batch_size, num_hiddens):
+def map_columns(function, batch_size, num_hiddens):
     """Call a function on parts of a batch's columns, each in a thread of its own.
 
     Meanwhile NumPy's own threads rest.
@@ -37,10 +37,10 @@ def share(function, batch_size, num_hiddens):
     list
         What the calls returned, in the order of the columns.
     """
-    num_threads = number(batch_size, num_hiddens)
-    edges = numpy.linspace(0, batch_size, num_threads + 1).astype(int).tolist()
+    count = num_threads(batch_size, num_hiddens)
+    edges = numpy.linspace(0, batch_size, count + 1).astype(int).tolist()
     own, *others = (slice(*pair) for pair in itertools.pairwise(edges))
-    with _REST if num_threads > 1 or setting() is None else contextlib.nullcontext():
+    with _REST if count > 1 or user_setting() is None else contextlib.nullcontext():
         if not others:
             return [function(own)]
         with ThreadPoolExecutor(len(others)) as pool:
@@ -48,14 +48,14 @@ def share(function, batch_size, num_hiddens):
             return [function(own), *(future.result() for future in futures)]
 
 
-def number(batch_size, num_hiddens):
+def num_threads(batch_size, num_hiddens):
     """Return how many threads a batch deserves, at most as many as are allowed."""
-    allowed = setting() or processors()
+    allowed = user_setting() or processors()
     deserved = min(batch_size // COLUMNS, batch_size * num_hiddens**2 // MULTIPLICATIONS)
     return max(1, min(allowed, deserved))
 
 
-def setting():
+def user_setting():
     """Return the number of threads that the user has set, or None."""
     values = [os.environ.get(name, "").strip() for name in SETTINGS]
     return min((int(value) for value in values if value.isdigit() and int(value) > 0), default=None)
@@ -93,5 +93,5 @@ def _libraries():
 _REST = _Rest()
 
 
-if setting() is None:
+if user_setting() is None:
     mxnet.base._LIB.MXSetNumOMPThreads(1)

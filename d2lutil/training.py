@@ -7,7 +7,7 @@ import time
 import numpy
 from tqdm import tqdm
 
-from d2lutil import checks
+from d2lutil import validation
 from d2lutil.compat import mxnet
 from d2lutil.gradient import bptt, clip_gradients, trainable, zero_gradients
 from d2lutil.truncation import segments
@@ -54,11 +54,11 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
         parameters are those before that update.
     """
     X, Y = net.pair(X, Y)
-    lr = checks.real("lr", lr, "a number above 0", lambda value: value > 0)
+    lr = validation.real("lr", lr, "a number above 0", lambda value: value > 0)
     if theta is not None:
-        theta = checks.real("theta", theta, "a number above 0, or None", lambda v: v > 0)
-    mean_length = checks.real("mean_length", mean_length, "a number above 0", lambda v: v > 0)
-    num_tokens = checks.integer("num_tokens", num_tokens, 1)
+        theta = validation.real("theta", theta, "a number above 0, or None", lambda v: v > 0)
+    mean_length = validation.real("mean_length", mean_length, "a number above 0", lambda v: v > 0)
+    num_tokens = validation.integer("num_tokens", num_tokens, 1)
     if not callable(draw):
         raise TypeError(f"draw={draw!r}; allowed: a function of num_steps")
     if held_out is not None:
@@ -72,7 +72,7 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
         while tokens < num_tokens:
             begin, total, read, norms = time.perf_counter(), 0.0, 0, []
             h = net.begin_state(X.shape[1])
-            xi = checks.weights(draw(len(X)), len(X))
+            xi = validation.scheme(draw(len(X)), len(X))
             for start, stop in segments(xi):
                 zero_gradients(net.parameters())
                 loss, h = bptt(net, X[start:stop], Y[start:stop], h, xi[start:stop])
@@ -165,8 +165,8 @@ def generate(net, vocab, prefix, num_chars, *, temperature=0.0, rng=None):
         raise ValueError(f"prefix={prefix!r}; allowed: a string of at least one character")
     if len(vocab) != net.vocab_size:
         raise ValueError(f"vocab holds {len(vocab)} tokens; allowed: the net's {net.vocab_size}")
-    num_chars = checks.integer("num_chars", num_chars, 0)
-    temperature = checks.real("temperature", temperature, "a number >= 0", lambda v: v >= 0)
+    num_chars = validation.integer("num_chars", num_chars, 0)
+    temperature = validation.real("temperature", temperature, "a number >= 0", lambda v: v >= 0)
     if temperature and not isinstance(rng, numpy.random.Generator):
         raise TypeError(f"rng={rng!r}; allowed with temperature > 0: a numpy.random.Generator")
     O, h = net(vocab.encode(prefix)[:, None], net.begin_state(1))

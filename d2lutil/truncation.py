@@ -6,7 +6,7 @@ sequence; steps are counted from 0, and ξ_0 gates the state that the sequence s
 
 import numpy
 
-from d2lutil import checks
+from d2lutil import validation
 from d2lutil.compat import mxnet
 
 __all__ = ["carry", "full", "length_dependent", "randomized", "regular", "segments"]
@@ -29,7 +29,7 @@ def full(num_steps):
     >>> full(4)
     array([1., 1., 1., 1.])
     """
-    return numpy.ones(checks.integer("num_steps", num_steps, 1))
+    return numpy.ones(validation.integer("num_steps", num_steps, 1))
 
 
 def regular(num_steps, tau):
@@ -51,7 +51,7 @@ def regular(num_steps, tau):
     array([0., 1., 1., 0., 1., 1., 0.])
     """
     xi = full(num_steps)
-    xi[:: checks.integer("tau", tau, 1)] = 0
+    xi[:: validation.integer("tau", tau, 1)] = 0
     return xi
 
 
@@ -80,8 +80,8 @@ def randomized(num_steps, pi, *, rng, every=1):
     """
     xi = full(num_steps)
     allowed = "a number with 0 < pi <= 1 and a finite 1/pi"
-    pi = checks.real("pi", pi, allowed, lambda value: 0 < value <= 1 and numpy.isfinite(1 / value))
-    drawn = xi[:: checks.integer("every", every, 1)]  # a view
+    pi = validation.real("pi", pi, allowed, lambda value: 0 < value <= 1 and numpy.isfinite(1 / value))
+    drawn = xi[:: validation.integer("every", every, 1)]  # a view
     drawn[:] = numpy.where(_generator(rng).random(len(drawn)) < pi, 1 / pi, 0)
     return xi
 
@@ -113,9 +113,9 @@ def length_dependent(num_steps, mean_length, alpha, *, rng):
     ----------
     Tallec and Ollivier (2017), arXiv 1705.08209.
     """
-    num_steps = checks.integer("num_steps", num_steps, 1)
-    mean_length = checks.real("mean_length", mean_length, "a number above 1", lambda v: v > 1)
-    alpha = checks.real("alpha", alpha, "a number above 2", lambda v: v > 2)
+    num_steps = validation.integer("num_steps", num_steps, 1)
+    mean_length = validation.real("mean_length", mean_length, "a number above 1", lambda v: v > 1)
+    alpha = validation.real("alpha", alpha, "a number above 2", lambda v: v > 2)
     xi, uniform, length = numpy.zeros(num_steps), _generator(rng).random(num_steps), 1
     for t in range(1, num_steps):
         cut = (alpha - 1) / ((alpha - 2) * mean_length + length)
@@ -125,31 +125,36 @@ def length_dependent(num_steps, mean_length, alpha, *, rng):
 
 
 def segments(xi):
-    """Return the parts of the sequence between which no gradient flows.
+    """Return the parts of the sequence between which no gradient flows in any column.
 
     Parameters
     ----------
-    xi : sequence of float, ``(num_steps,)``
+    xi : array of float, ``(num_steps,)`` or ``(num_steps, batch_size)``
         Weights >= 0.
 
     Returns
     -------
     list of (int, int)
-        ``(start, stop)``: a new segment at every t > 0 with ξ_t = 0.
+        ``(start, stop)``: a new segment at every t > 0 with ξ_t = 0, of two dimensions in all columns.
 
     Examples
     --------
     >>> segments(regular(7, tau=3))
     [(0, 3), (3, 6), (6, 7)]
+    >>> segments([[0, 0], [0, 1], [0, 0]])
+    [(0, 2), (2, 3)]
     """
-    xi = checks.weights(xi)
-    return pieces(xi, xi == 0)
+    return pieces(validation.scheme(xi) == 0)
 
 
-def pieces(xi, begins):
-    """Return the ``(start, stop)`` of the parts that begin at t = 0 and wherever ``begins`` holds."""
-    starts = [0, *(int(t) for t in numpy.flatnonzero(begins) if t > 0)]
-    return list(zip(starts, [*starts[1:], len(xi)], strict=True))
+def pieces(begin):
+    """Return the ``(start, stop)`` of the parts that begin at step 0 and at each step marked.
+
+    ``begin`` is bool ``(num_steps,)``, or ``(num_steps, batch_size)`` where all columns count.
+    """
+    begin = begin if begin.ndim == 1 else begin.all(axis=1)
+    starts = [0, *(int(t) for t in numpy.flatnonzero(begin) if t > 0)]
+    return list(zip(starts, [*starts[1:], len(begin)], strict=True))
 
 
 def carry(h, xi):
@@ -158,9 +163,9 @@ def carry(h, xi):
     Parameters
     ----------
     h : mxnet.np.ndarray
-        Any shape.
-    xi : float
-        Weight >= 0 of the gradient that returns, within the range of h's type.
+        Any shape; with one weight a column ``(…, batch_size, num_hiddens)``.
+    xi : float, or array of float ``(batch_size,)``
+        Weight >= 0 of the gradient that returns, or one a column, within the range of h's type.
 
     Returns
     -------
@@ -168,19 +173,38 @@ def carry(h, xi):
         ``h`` to the bit: h itself for ξ = 1, ``h.detach()`` for ξ = 0.
     """
     if not isinstance(h, mxnet.np.ndarray):
-        raise TypeError(f"h={h!r}; allowed: an mxnet.np.ndarray")
-    xi = xi.item() if getattr(xi, "size", 0) == 1 else xi
-    xi = checks.real("xi", xi, "a finite number >= 0", lambda value: value >= 0)
-    if xi == 1:
-        return h
+        raise TypeError(f"allowed for h: an mxnet.np.ndarray; given {validation.short(h)}")
+    xi = xi.item() if getattr(xi, "size", 0) == 1 and xi.ndim == 0 else xi
+    if isinstance(xi, (list, tuple, numpy.ndarray, mxnet.np.ndarray)):
+        xi = _per_column(xi, h)
+        if (xi == xi[0]).all():
+            return carry(h, float(xi[0]))
+        xi = mxnet.np.array(xi[:, None], dtype=h.dtype)
+    else:
+        xi = validation.real("xi", xi, "a finite number >= 0, or one a column", lambda value: value >= 0)
+        if xi == 1:
+            return h
+        if xi == 0:
+            return h.detach()
+        validation.scheme([xi], dtype=h.dtype)  # beyond the range ξ·0 is NaN
     stopped = h.detach()
-    if xi == 0:
-        return stopped
-    checks.weights([xi], dtype=h.dtype)  # beyond the range ξ·0 is NaN
     return stopped - xi * (stopped - h)  # x - ξ·0 is x to the bit, even for x = -0.0
+
+
+def _per_column(xi, h):
+    """Return weights ``(batch_size,)`` for the second-to-last axis of a state."""
+    columns = h.shape[-2] if h.ndim >= 2 else None
+    given = validation.array("xi", xi)
+    if columns is None or given.shape != (columns,):
+        allowed = "one number" if columns is None else f"one number, or one a column, ({columns},)"
+        raise ValueError(
+            f"xi has shape {given.shape} for h of shape {h.shape}; allowed: {allowed} "
+            "(the columns are the second-to-last axis of h)"
+        )
+    return validation.scheme(xi, dtype=h.dtype)
 
 
 def _generator(rng):
     if not isinstance(rng, numpy.random.Generator):
-        raise TypeError(f"rng={rng!r}; allowed: a numpy.random.Generator, as default_rng(seed) gives")
+        raise TypeError(f"rng={validation.short(rng)}; allowed: a numpy.random.Generator, as default_rng(seed) gives")
     return rng

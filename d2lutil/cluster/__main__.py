@@ -16,7 +16,7 @@ import sys
 import threading
 from pathlib import Path
 
-from d2lutil import checks
+from d2lutil import validation
 from d2lutil.cluster import supervisor
 from d2lutil.cluster.member import BOOT
 from d2lutil.threads import processors
@@ -51,9 +51,9 @@ def parse(arguments):
 
 def check(options):
     """Replace the hosts file by its content, or say which option is wrong."""
-    checks.integer("--servers", options.servers, 1)
+    validation.integer("--servers", options.servers, 1)
     if options.port is not None:
-        checks.integer("--port", options.port, 1, 65535)
+        validation.integer("--port", options.port, 1, 65535)
     if not options.script.is_file():
         raise ValueError(f"script={str(options.script)!r} is not a file")
     options.file = options.hosts
@@ -62,7 +62,7 @@ def check(options):
             raise ValueError("--workers or --hosts is needed")
         if options.via or options.on:
             raise ValueError("--via and --on go with --hosts")
-        options.hosts = {LOCAL: checks.integer("--workers", options.workers, 1)}
+        options.hosts = {LOCAL: validation.integer("--workers", options.workers, 1)}
         options.on = LOCAL
     else:
         if options.workers is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy
 
-from d2lutil import checks
+from d2lutil import validation
 from d2lutil.compat import mxnet
 from d2lutil.rnn import NAMES
 
@@ -54,7 +54,7 @@ class Checkpoints:
 
     def __init__(self, directory, every, exchange, net, trainer, X, Y, **settings):
         self.directory = Path(directory)
-        self.every = checks.integer("every", every, 1)
+        self.every = validation.integer("every", every, 1)
         self.exchange, self.net, self.trainer = exchange, net, trainer
         text = hashlib.sha256(b"".join(numpy.asarray(A, dtype="int32").tobytes() for A in (X, Y)))
         own = {
@@ -87,13 +87,13 @@ class Checkpoints:
         TypeError
             Something else, which could not be restored. Nothing is written.
         """
-        if checks.integer("segment", segment, 1) % self.every:
+        if validation.integer("segment", segment, 1) % self.every:
             return
         dicts = as_json({name: value for name, value in carried.items() if isinstance(value, dict)})
         content = {"run": json.dumps(self.run), "dicts": json.dumps(dicts)}
         for name, value in carried.items():
             if name not in dicts:
-                content[f"carried {name}"] = array = checks.array(name, value)
+                content[f"carried {name}"] = array = validation.array(name, value)
                 if array.dtype.hasobject:
                     raise TypeError(f"{name}={value!r}; allowed: arrays, numbers, strings, dicts")
         for name, parameter in zip(NAMES, self.net.parameters(), strict=True):

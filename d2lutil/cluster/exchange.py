@@ -4,7 +4,7 @@ import os
 
 import numpy
 
-from d2lutil import checks
+from d2lutil import validation
 from d2lutil.compat import mxnet
 from d2lutil.gradient import trainable
 
@@ -44,8 +44,8 @@ def columns(A, index, workers):
     >>> columns(numpy.array([[0, 1, 2, 3, 4]]), index=1, workers=2)
     array([[1, 3]])
     """
-    workers = checks.integer("workers", workers, 1, A.shape[1])
-    return A[:, checks.integer("index", index, 0, workers - 1) :: workers]
+    workers = validation.integer("workers", workers, 1, A.shape[1])
+    return A[:, validation.integer("index", index, 0, workers - 1) :: workers]
 
 
 class Exchange:
