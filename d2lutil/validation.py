@@ -149,18 +149,20 @@ def _shape(name, value, num_steps, batch_size):
         raise ValueError(f"{name} has shape {value.shape}; allowed: ({steps},) or ({steps}, {columns})")
 
 
-def tokens(name, value, vocab_size, counted=None):
+def tokens(name, value, vocab_size, counted=None, shape=None):
     """Return indices of a vocabulary as an integer array ``(num_steps, batch_size)``, or say what is wrong.
 
     Parameters
     ----------
     counted : bool array ``(num_steps, batch_size)``, optional
         Where the indices are read; elsewhere anything is allowed, and 0 stands in its place.
+    shape : tuple, optional
+        The shape of the inputs, which the targets must have.
 
     Raises
     ------
     ValueError
-        No integers of two dimensions, nothing at all, or an index outside the vocabulary.
+        No integers of two dimensions, nothing at all, another shape, or an index outside the vocabulary.
     """
     given = array(name, value)
     if given.ndim != 2 or given.size == 0 or not numpy.issubdtype(given.dtype, numpy.integer):
@@ -168,6 +170,8 @@ def tokens(name, value, vocab_size, counted=None):
             f"{name} has shape {given.shape} and type {given.dtype}; "
             "allowed: integers (num_steps, batch_size), nothing empty"
         )
+    if shape is not None and given.shape != shape:
+        raise ValueError(f"{name} has shape {given.shape}; allowed: that of X, {shape}")
     if counted is not None:
         given = numpy.where(counted, given, 0)
     lowest, highest = int(given.min()), int(given.max())

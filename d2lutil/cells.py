@@ -1,0 +1,89 @@
+"""The cells: one step of each, forward and backward, as formulas on rows.
+
+A state is a list of arrays ``(batch_size, num_hiddens)``: ``[h]``, or ``[h, c]`` for the LSTM. Forward,
+a cell reads the characters ``x`` and returns the next state and what its backward step needs. Backward,
+``delta`` is the gradient of the loss at the next state, part by part; a cell returns the gradient at the
+state before and those of its parameters, in the order of ``net.parameters()``.
+"""
+
+import numpy
+
+__all__ = ["CELLS"]
+
+
+def tanh_forward(params, x, state):
+    """Return h' = tanh(W_xh[x] + h W_hh + b_h), Elman's (1990) cell."""
+    (W_xh, W_hh, b_h), (h,) = params, state
+    h = numpy.tanh(W_xh[x] + h @ W_hh + b_h)
+    return [h], [h]
+
+
+def tanh_backward(params, x, before, kept, delta):
+    """Return δ diag(1 - h'²) W_hhᵀ, and the gradients of W_xh, W_hh, b_h."""
+    (W_xh, W_hh, _), (h,) = params, kept
+    dA = delta[0] * (1 - h**2)
+    return [dA @ W_hh.T], [at_rows(W_xh, x, dA), before[0].T @ dA, dA.sum(axis=0)]
+
+
+def lstm_forward(params, x, state):
+    """Return h' = o tanh(c') and c' = f c + i g (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
+
+    i, f, g, o are W_xh[x] + h W_hh + b_h, cut into four; then tanh for g, and sigmoid for the others.
+    """
+    (W_xh, W_hh, b_h), (h, c) = params, state
+    i, f, g, o = numpy.split(W_xh[x] + h @ W_hh + b_h, 4, axis=1)
+    i, f, g, o = sigmoid(i), sigmoid(f), numpy.tanh(g), sigmoid(o)
+    c = f * c + i * g
+    return [o * numpy.tanh(c), c], [i, f, g, o, numpy.tanh(c)]
+
+
+def lstm_backward(params, x, before, kept, delta):
+    """Return the gradients at h and c before the step, and those of W_xh, W_hh, b_h."""
+    (W_xh, W_hh, _), (i, f, g, o, tanh_c), (dh, dc) = params, kept, delta
+    dc = dc + dh * o * (1 - tanh_c**2)
+    di, df, dg, do = dc * g, dc * before[1], dc * i, dh * tanh_c
+    dA = [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)]
+    dA = numpy.concatenate(dA, axis=1)
+    return [dA @ W_hh.T, dc * f], [at_rows(W_xh, x, dA), before[0].T @ dA, dA.sum(axis=0)]
+
+
+def gru_forward(params, x, state):
+    """Return h' = (1 - z) n + z h with n = tanh(W_xn[x] + b_n + r (h W_hn + b_hn)).
+
+    r and z are sigmoid(W_x[x] + h W_h + b). It is the variant of cuDNN, after Cho et al. (2014): the reset
+    acts behind the product.
+    """
+    (W_xh, W_hh, b_h, b_hn), (h,) = params, state
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = (numpy.split(A, 3, axis=1) for A in (W_xh[x] + b_h, h @ W_hh))
+    r, z, q = sigmoid(x_r + h_r), sigmoid(x_z + h_z), h_n + b_hn
+    n = numpy.tanh(x_n + r * q)
+    return [(1 - z) * n + z * h], [r, z, n, q]
+
+
+def gru_backward(params, x, before, kept, delta):
+    """Return the gradient at h before the step, and those of W_xh, W_hh, b_h, b_hn."""
+    (W_xh, W_hh, _, _), (r, z, n, q), (dh,), (h,) = params, kept, delta, before
+    dn = dh * (1 - z) * (1 - n**2)
+    dr, dz, dq = dn * q * r * (1 - r), dh * (h - n) * z * (1 - z), dn * r
+    inputs, hidden = (numpy.concatenate([dr, dz, last], axis=1) for last in (dn, dq))
+    gradients = [at_rows(W_xh, x, inputs), h.T @ hidden, inputs.sum(axis=0), dq.sum(axis=0)]
+    return [dh * z + hidden @ W_hh.T], gradients
+
+
+def sigmoid(x):
+    """Return 1/(1 + exp(-x)), as (1 + tanh(x/2))/2, which cannot overflow."""
+    return 0.5 + 0.5 * numpy.tanh(0.5 * x)
+
+
+def at_rows(W, x, dA):
+    """Return the gradient of W where row ``x[b]`` of W was added to the argument of column b."""
+    gradient = numpy.zeros_like(W)
+    numpy.add.at(gradient, x, dA)
+    return gradient
+
+
+CELLS = {
+    "tanh": (tanh_forward, tanh_backward),
+    "gru": (gru_forward, gru_backward),
+    "lstm": (lstm_forward, lstm_backward),
+}
