@@ -11,16 +11,18 @@ import d2lutil
 
 NAMES = ("W_xh", "W_hh", "b_h", "W_hq", "b_q")
 VOCAB_SIZE, NUM_HIDDENS, NUM_STEPS, BATCH_SIZE = 7, 5, 23, 3
+CELLS = {"tanh": d2lutil.RNN, "gru": d2lutil.GRU, "lstm": d2lutil.LSTM}
 
 
-def make_net(dtype="float64", seed=1, vocab_size=VOCAB_SIZE, num_hiddens=NUM_HIDDENS):
+def make_net(dtype="float64", seed=1, vocab_size=VOCAB_SIZE, num_hiddens=NUM_HIDDENS, cell="tanh"):
     """Return a network with parameters drawn from a seed, the biases too."""
     mxnet.random.seed(seed)
-    net = d2lutil.RNN(vocab_size, num_hiddens)
+    net = CELLS[cell](vocab_size, num_hiddens)
     net.initialize()
     net.cast(dtype)
-    for b in (net.b_h, net.b_q):
-        b.set_data(np.random.normal(0, 0.3, b.shape).astype(dtype))
+    for b in net.parameters():
+        if len(b.shape) == 1:
+            b.set_data(np.random.normal(0, 0.3, b.shape).astype(dtype))
     return net
 
 
@@ -30,10 +32,14 @@ def make_text(num_steps=NUM_STEPS, batch_size=BATCH_SIZE, seed=2):
     return rng.integers(VOCAB_SIZE, size=(2, num_steps, batch_size)).astype("int32")
 
 
-def make_state(dtype="float64", seed=3):
-    """Return a state that is not zero."""
+def make_state(dtype="float64", seed=3, cell="tanh"):
+    """Return a state that is not zero, of an LSTM a pair."""
     rng = numpy.random.default_rng(seed)
-    return np.array(rng.uniform(-0.9, 0.9, size=(BATCH_SIZE, NUM_HIDDENS)), dtype=dtype)
+    parts = [
+        np.array(rng.uniform(-0.9, 0.9, size=(BATCH_SIZE, NUM_HIDDENS)), dtype=dtype)
+        for _ in CELLS[cell].state_kinds
+    ]
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
 
 def make_schemes(num_steps=NUM_STEPS):
@@ -55,17 +61,17 @@ def make_schemes(num_steps=NUM_STEPS):
 
 def values(net):
     """Return the parameters' values by name, float64."""
-    return {name: getattr(net, name).data().asnumpy().astype("float64") for name in NAMES}
+    return {name: getattr(net, name).data().asnumpy().astype("float64") for name in net.names}
 
 
 def gradients(net):
     """Return the parameters' gradients by name."""
-    return {name: getattr(net, name).grad().asnumpy() for name in NAMES}
+    return {name: getattr(net, name).grad().asnumpy() for name in net.names}
 
 
 def difference(a, b):
     """Return the largest absolute difference between two dictionaries of arrays."""
-    return max(float(abs(a[name] - b[name]).max()) for name in NAMES)
+    return max(float(abs(a[name] - b[name]).max()) for name in a)
 
 
 def forward(params, X, h, xi=None, stopped=None):
