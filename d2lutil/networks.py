@@ -43,7 +43,7 @@ class Network(Parametric):
         array ``(batch_size, num_hiddens)``, of an LSTM a tuple of two
         """
         shape = (validation.integer("batch_size", batch_size, 1), self.num_hiddens)
-        settings = {"dtype": self.W_hh.dtype, "ctx": self.device()}
+        settings = {"dtype": self.W_hh.dtype, "ctx": self._device()}
         return self._public([np.zeros(shape, **settings) for _ in self.state_kinds])
 
     def __call__(self, X: ArrayLike, h, xi: ArrayLike | None = None, begins: ArrayLike | None = None):

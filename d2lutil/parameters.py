@@ -25,13 +25,23 @@ class Parameter(mxnet.gluon.Parameter):
     A copy has values and gradients of its own, and no trainer.
     """
 
+    def initialize(self, init=None, ctx=None, default_init=None, force_reinit=False):
+        """Initialize as Gluon does, but also in float64: MXNet 1.9.1 draws float32 only."""
+        with unchanged_on_failure([self]):
+            begins, dtype = self._data is None or force_reinit, self.dtype
+            if begins:
+                self.cast("float32")
+            super().initialize(init, ctx, default_init or mxnet.init.Uniform(), force_reinit)
+            if begins:
+                self.cast(dtype)
+
     def __getstate__(self):
         state = {**vars(self), "_var": None, "_trainer": None, "fresh": []}
         if self._data is not None:
             state["_data"] = [value.asnumpy() for value in self._data]
-            state["fresh"] = [bool(value._fresh_grad) for value in self._data]
         if self._grad is not None:
             state["_grad"] = [gradient.asnumpy() for gradient in self._grad]
+            state["fresh"] = [bool(value._fresh_grad) for value in self._data]  # gluon.Trainer asks for it
         return state
 
     def __setstate__(self, state):
@@ -44,8 +54,20 @@ class Parameter(mxnet.gluon.Parameter):
         vars(self).update(state)
         if self._grad is not None:
             mxnet.autograd.mark_variables(self._data, self._grad, self._grad_req)
-        for value, is_fresh in zip(self._data or [], fresh, strict=True):
-            value._fresh_grad = is_fresh
+            for value, is_fresh in zip(self._data, fresh, strict=True):
+                value._fresh_grad = is_fresh
+
+
+@contextmanager
+def unchanged_on_failure(parameters):
+    """Give parameters back the arrays, type and devices they had if the block raises."""
+    before = [vars(parameter).copy() for parameter in parameters]
+    try:
+        yield
+    except BaseException:
+        for parameter, state in zip(parameters, before, strict=True):
+            vars(parameter).update(state)
+        raise
 
 
 class Parametric(mxnet.gluon.Block):
@@ -84,8 +106,8 @@ class Parametric(mxnet.gluon.Block):
         verbose, force_reinit : bool
             As in Gluon.
         """
-        default = mxnet.init.Uniform().set_verbosity(verbose)
-        with self._unchanged_on_failure():
+        default, ctx = mxnet.init.Uniform().set_verbosity(verbose), _devices(ctx)
+        with unchanged_on_failure(self.parameters()):
             for parameter in self.parameters():
                 chosen = init if len(parameter.shape) == 2 else None
                 parameter.initialize(chosen, ctx, default, force_reinit=force_reinit)
@@ -98,7 +120,7 @@ class Parametric(mxnet.gluon.Block):
             name = None
         if name not in DTYPES:
             raise ValueError(f"dtype={dtype}; allowed: {', '.join(DTYPES)}")
-        with self._unchanged_on_failure():
+        with unchanged_on_failure(self.parameters()):
             super().cast(name)
 
     def save_parameters(self, filename: str | os.PathLike[str], deduplicate: bool = False):
@@ -107,7 +129,7 @@ class Parametric(mxnet.gluon.Block):
         try:
             super().save_parameters(filename, deduplicate)
         except mxnet.base.MXNetError as error:
-            raise OSError(f"filename={filename!r} cannot be written: {error}") from None
+            raise OSError(f"filename={filename!r} cannot be written: {_reason(error)}") from None
 
     def load_parameters(
         self,
@@ -143,7 +165,7 @@ class Parametric(mxnet.gluon.Block):
         """
         if dtype_source not in ("current", "saved"):
             raise ValueError(f"dtype_source={dtype_source!r}; allowed: 'current', 'saved'")
-        filename, devices = _path(filename), None if ctx is None else _devices(ctx)
+        filename, devices = _path(filename), _devices(ctx)
         own = dict(zip(self.names, self.parameters(), strict=True))
         loaded = _read(filename)
         expected = {name: parameter.shape for name, parameter in own.items()}
@@ -155,7 +177,7 @@ class Parametric(mxnet.gluon.Block):
         dtype, values = self.parameters()[0].dtype, {name: loaded[name] for name in own if name in loaded}
         if values and not (cast_dtype and dtype_source == "current"):
             dtype = _only_type(filename, values.values())
-        with self._unchanged_on_failure():
+        with unchanged_on_failure(self.parameters()):
             for name, parameter in own.items():
                 initialized = parameter._data is not None
                 value = values.get(name, parameter.data() if initialized else None)
@@ -165,7 +187,7 @@ class Parametric(mxnet.gluon.Block):
                     parameter.initialize(mxnet.init.Zero(), where, force_reinit=True)
                     parameter.set_data(value.astype(dtype))
 
-    def device(self) -> Context:
+    def _device(self) -> Context:
         """Return where the parameters are read: on their only device, or else on the current one."""
         first = self.parameters()[0]
         return mxnet.context.current_context() if first._data is None else first.data().ctx
@@ -173,17 +195,6 @@ class Parametric(mxnet.gluon.Block):
     def __copy__(self):
         """Return a network with parameters of its own, as ``copy.deepcopy`` does."""
         return copy.deepcopy(self)
-
-    @contextmanager
-    def _unchanged_on_failure(self):
-        """Give the parameters back the arrays, type and devices they had if the block raises."""
-        before = [vars(parameter).copy() for parameter in self.parameters()]
-        try:
-            yield
-        except BaseException:
-            for parameter, state in zip(self.parameters(), before, strict=True):
-                vars(parameter).update(state)
-            raise
 
 
 def _path(filename):
@@ -193,8 +204,15 @@ def _path(filename):
     return os.fsdecode(filename)
 
 
+def _reason(error):
+    """Return the last line of an error of MXNet: the ones before are places in its source."""
+    return str(error).strip().splitlines()[-1]
+
+
 def _devices(ctx):
-    """Return a list of devices from one or several."""
+    """Return a list of devices from one or several, or None for None."""
+    if ctx is None:
+        return None
     devices = list(ctx) if isinstance(ctx, (list, tuple)) else [ctx]
     if not devices or not all(isinstance(device, Context) for device in devices):
         raise TypeError(f"ctx={validation.short(ctx)}; allowed: an mxnet.Context or a list of them")
@@ -208,7 +226,7 @@ def _read(filename):
     try:
         loaded = npx.load(filename)
     except mxnet.base.MXNetError as error:
-        raise ValueError(f"filename={filename!r} is damaged: {error}") from None
+        raise ValueError(f"filename={filename!r} is damaged: {_reason(error)}") from None
     if not isinstance(loaded, dict):
         raise ValueError(f"filename={filename!r} holds no names; allowed: what save_parameters writes")
     return loaded

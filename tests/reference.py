@@ -118,6 +118,39 @@ def backward(params, X, Y, h, xi):
     return summed_loss(params, H[1:], Y), grads, dh
 
 
+def unrolled(net, X, state, xi=None, begins=None):
+    """Return the logits and the last state by a loop of single steps, under autograd if it records.
+
+    The gate and the cells are written out: nothing here is the package's but the parameters. ``xi`` and
+    ``begins`` have one or two dimensions.
+    """
+    parts, n = list(state) if isinstance(state, tuple) else [state], net.num_hiddens
+    column = (len(X), -1, 1)
+    xi = np.array(numpy.reshape(numpy.ones(len(X)) if xi is None else xi, column), dtype="float64")
+    ends = numpy.zeros(len(X)) if begins is None else begins
+    goes_on = np.array(1 - numpy.reshape(ends, column).astype("float64"), dtype="float64")
+    W_xh, W_hh, b_h = (getattr(net, name).data() for name in NAMES[:3])
+    outputs = []
+    X = npx.one_hot(np.array(X, dtype="int32"), net.vocab_size, dtype="float64")
+    for t, x in enumerate(X):
+        parts = [goes_on[t] * (part.detach() * (1 - xi[t]) + xi[t] * part) for part in parts]
+        h, A = parts[0], np.dot(x, W_xh) + b_h
+        if net.cell == "tanh":
+            parts = [np.tanh(A + np.dot(h, W_hh))]
+        elif net.cell == "gru":
+            B = np.dot(h, W_hh)
+            r, z = (npx.sigmoid(A[:, k : k + n] + B[:, k : k + n]) for k in (0, n))
+            new = np.tanh(A[:, 2 * n :] + r * (B[:, 2 * n :] + net.b_hn.data()))
+            parts = [(1 - z) * new + z * h]
+        else:
+            A = A + np.dot(h, W_hh)
+            i, f, o = (npx.sigmoid(A[:, k : k + n]) for k in (0, n, 3 * n))
+            c = f * parts[1] + i * np.tanh(A[:, 2 * n : 3 * n])
+            parts = [o * np.tanh(c), c]
+        outputs.append(np.dot(parts[0], net.W_hq.data()) + net.b_q.data())
+    return np.stack(outputs), parts[0] if len(parts) == 1 else tuple(parts)
+
+
 def step_loop(net, X, Y, h, xi):
     """Write the gradients by autograd through a loop of single steps; return the summed loss."""
     loss = 0
