@@ -36,32 +36,21 @@ class Network(Parametric):
         self.vocab_size, self.num_hiddens = v, n
 
     def begin_state(self, batch_size: int):
-        """Return the zero state, in the parameters' type and on their device.
-
-        Returns
-        -------
-        array ``(batch_size, num_hiddens)``, of an LSTM a tuple of two
-        """
+        """Return the zero state for :meth:`states`, in the parameters' type and on their device."""
         shape = (validation.integer("batch_size", batch_size, 1), self.num_hiddens)
-        settings = {"dtype": self.W_hh.dtype, "ctx": self._device()}
-        return self._public([np.zeros(shape, **settings) for _ in self.state_kinds])
+        return _public([np.zeros(shape, self.W_hh.dtype, ctx=self._device()) for _ in self.state_kinds])
 
     def __call__(self, X: ArrayLike, h, xi: ArrayLike | None = None, begins: ArrayLike | None = None):
         """Read characters from a state on: see :meth:`forward`."""
         return super().__call__(X, h, xi, begins)
 
     def forward(self, X: ArrayLike, h, xi: ArrayLike | None = None, begins: ArrayLike | None = None):
-        """Read characters from a state on.
-
-        Parameters
-        ----------
-        X, h, xi, begins
-            As in :meth:`states`.
+        """Return the logits of the next characters and the last state; arguments as in :meth:`states`.
 
         Returns
         -------
         O : ``(num_steps, batch_size, vocab_size)``
-            The logits of the next character, h_t W_hq + b_q.
+            h_t W_hq + b_q at each step.
         h
             The state after the last step.
         """
@@ -100,55 +89,47 @@ class Network(Parametric):
             device than the parameters.
         """
         X = validation.tokens("X", X, self.vocab_size)
-        shape, dtype, recording = X.shape, self.W_hh.dtype, mxnet.autograd.is_recording()
+        shape, dtype = X.shape, self.W_hh.dtype
         state = validation.state(h, self.state_kinds, shape[1], self.num_hiddens, dtype)
         ctx = self._context(state)
         xi = numpy.ones(len(X)) if xi is None else validation.scheme(xi, *shape, dtype)
         begins = validation.begins(begins, *shape)
         begins = numpy.zeros(shape, bool) if begins is None else begins
         stops = begins.any(axis=1)
-        if recording:
+        if mxnet.autograd.is_recording():
             stops |= (xi != 1).reshape(len(X), -1).any(axis=1)
         one_hot = npx.one_hot(np.array(X, dtype="int32", ctx=ctx), self.vocab_size, dtype=dtype)
+        kernel = {"mode": self.mode, "state_size": self.num_hiddens, "num_layers": 1, "state_outputs": True}
         packed, H, parts = self._packed(ctx), [], pieces(stops)
         for start, stop in parts:
-            state = [_gate(part, xi[start], begins[start]) for part in state]
-            out, *state = npx.rnn(
-                one_hot if len(parts) == 1 else one_hot[start:stop],
-                packed,
-                *(np.expand_dims(part, 0) for part in state),
-                mode=self.mode,
-                state_size=self.num_hiddens,
-                num_layers=1,
-                state_outputs=True,
-            )
+            state = [np.expand_dims(_gate(part, xi[start], begins[start]), 0) for part in state]
+            inputs = one_hot if len(parts) == 1 else one_hot[start:stop]
+            out, *state = npx.rnn(inputs, packed, *state, **kernel)
             H.append(out)
             state = [part[0] for part in state]
-        return (H[0] if len(H) == 1 else np.concatenate(H, axis=0)), self._public(state)
-
-    def _public(self, parts):
-        """Return the parts of a state as the caller sees them: one array, or a tuple."""
-        return parts[0] if len(parts) == 1 else tuple(parts)
+        return (H[0] if len(H) == 1 else np.concatenate(H, axis=0)), _public(state)
 
     def _context(self, state):
         """Return the device of a state, or raise if the parameters are not there."""
         given, allowed = [part.ctx for part in state], self.W_hh.list_ctx()
         if given[0] not in allowed or any(ctx != given[0] for ctx in given):
-            raise ValueError(f"h is on {', '.join(map(str, given))}; allowed: one of {allowed}, for all its parts")
+            raise ValueError(f"h is on {given}; allowed: one of {allowed}, for all its parts")
         return given[0]
 
     def _packed(self, ctx):
         """Return the weights and biases of the cell as the one vector that the fused kernel takes."""
-        values = [parameter.data(ctx) for parameter in self.parameters()[:-2]]
-        recording = mxnet.autograd.is_recording()
-        if not recording:  # one operation instead of seven
-            values = [value.asnumpy() for value in values]
-        library = np if recording else numpy
-        W_xh, W_hh, b_h, *b_hn = values
+        values, recording = [p.data(ctx) for p in self.parameters()[:-2]], mxnet.autograd.is_recording()
+        library = np if recording else numpy  # which takes one operation of MXNet instead of seven
+        W_xh, W_hh, b_h, *b_hn = values if recording else [value.asnumpy() for value in values]
         zeros = library.zeros_like(b_h[len(b_hn) * self.num_hiddens :])  # the kernel has two biases a gate
         parts = [W_xh.T.reshape(-1), W_hh.T.reshape(-1), b_h, zeros, *b_hn]
         packed = library.concatenate(parts, axis=0)
         return packed if recording else np.array(packed, dtype=b_h.dtype, ctx=ctx)
+
+
+def _public(parts):
+    """Return the parts of a state as the caller sees them: one array, or a tuple."""
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
 
 def _gate(part, xi, begin):
@@ -174,11 +155,9 @@ class RNN(Network):
 
     Attributes
     ----------
-    W_xh : Parameter ``(vocab_size, num_hiddens)``
-    W_hh : Parameter ``(num_hiddens, num_hiddens)``
+    W_xh, W_hh : Parameter ``(vocab_size, num_hiddens)``, ``(num_hiddens, num_hiddens)``
     b_h : Parameter ``(num_hiddens,)``
-    W_hq : Parameter ``(num_hiddens, vocab_size)``
-    b_q : Parameter ``(vocab_size,)``
+    W_hq, b_q : Parameter ``(num_hiddens, vocab_size)``, ``(vocab_size,)``
         ``initialize()`` draws the matrices from a normal distribution with standard deviation
         1/√num_hiddens, which puts the spectral radius of W_hh near 1, and sets the biases to 0.
 
@@ -212,12 +191,9 @@ class GRU(Network):
 
     Attributes
     ----------
-    W_xh : Parameter ``(vocab_size, 3 · num_hiddens)``
-    W_hh : Parameter ``(num_hiddens, 3 · num_hiddens)``
-    b_h : Parameter ``(3 · num_hiddens,)``
-    b_hn : Parameter ``(num_hiddens,)``
-    W_hq : Parameter ``(num_hiddens, vocab_size)``
-    b_q : Parameter ``(vocab_size,)``
+    W_xh, W_hh : Parameter ``(vocab_size, 3 · num_hiddens)``, ``(num_hiddens, 3 · num_hiddens)``
+    b_h, b_hn : Parameter ``(3 · num_hiddens,)``, ``(num_hiddens,)``
+    W_hq, b_q : Parameter ``(num_hiddens, vocab_size)``, ``(vocab_size,)``
         ``initialize()`` draws the matrices from a normal distribution with standard deviation
         1/√num_hiddens and sets the biases to 0.
 
@@ -251,13 +227,11 @@ class LSTM(Network):
 
     Attributes
     ----------
-    W_xh : Parameter ``(vocab_size, 4 · num_hiddens)``
-    W_hh : Parameter ``(num_hiddens, 4 · num_hiddens)``
+    W_xh, W_hh : Parameter ``(vocab_size, 4 · num_hiddens)``, ``(num_hiddens, 4 · num_hiddens)``
     b_h : Parameter ``(4 · num_hiddens,)``
-    W_hq : Parameter ``(num_hiddens, vocab_size)``
-    b_q : Parameter ``(vocab_size,)``
+    W_hq, b_q : Parameter ``(num_hiddens, vocab_size)``, ``(vocab_size,)``
         ``initialize()`` draws the matrices from a normal distribution with standard deviation
-        1/√num_hiddens and sets the biases to 0, the forget gate's too: f starts near 1/2. For
+        1/√num_hiddens and sets the biases to 0, the forget gate's too, so f starts near 1/2. For
         another start set b_h[num_hiddens : 2 · num_hiddens].
 
     Examples

@@ -236,5 +236,6 @@ def _only_type(filename, values):
     """Return the one type of some arrays, or raise."""
     dtypes = sorted({numpy.dtype(value.dtype).name for value in values})
     if len(dtypes) > 1 or dtypes[0] not in DTYPES:
-        raise ValueError(f"filename={filename!r} holds {dtypes}; allowed: one of {', '.join(DTYPES)} for all")
+        allowed = f"one of {', '.join(DTYPES)} for all"
+        raise ValueError(f"filename={filename!r} holds {dtypes}; allowed: {allowed}")
     return dtypes[0]

@@ -118,13 +118,51 @@ def backward(params, X, Y, h, xi):
     return summed_loss(params, H[1:], Y), grads, dh
 
 
+def parts(state):
+    """Return the arrays of a state."""
+    return list(state) if isinstance(state, tuple) else [state]
+
+
+def closeness(a, b):
+    """Return the largest difference of two states."""
+    return max(float(abs(x - y).max()) for x, y in zip(parts(a), parts(b), strict=True))
+
+
+def columns(seed):
+    """Return ξ and begins of their own for each column: at some steps both act, at some neither."""
+    rng = numpy.random.default_rng(seed)
+    xi = rng.uniform(0, 2, (NUM_STEPS, BATCH_SIZE))
+    xi[4:9], xi[11, 0], xi[12] = 1, 0, 0
+    begins = rng.random((NUM_STEPS, BATCH_SIZE)) < 0.15
+    begins[6], begins[15] = False, True
+    begins[8, 1] = begins[11, 2] = True
+    return xi, begins
+
+
+def autograd_gradients(read, net, state, Y):
+    """Return the gradients of the parameters and of the state, of a loss that reads the last state too.
+
+    ``read()`` returns logits and the last state.
+    """
+    for part in parts(state):
+        part.attach_grad()
+    with autograd.record():
+        O, last = read()
+        loss = -npx.pick(npx.log_softmax(O), np.array(Y)).sum()
+        for k, part in enumerate(parts(last)):
+            loss = loss + (part * part).sum() * (k + 0.5)
+    loss.backward()
+    of_state = {f"state {k}": part.grad.asnumpy() for k, part in enumerate(parts(state))}
+    return gradients(net) | of_state
+
+
 def unrolled(net, X, state, xi=None, begins=None):
     """Return the logits and the last state by a loop of single steps, under autograd if it records.
 
     The gate and the cells are written out: nothing here is the package's but the parameters. ``xi`` and
     ``begins`` have one or two dimensions.
     """
-    parts, n = list(state) if isinstance(state, tuple) else [state], net.num_hiddens
+    carried, n = parts(state), net.num_hiddens
     column = (len(X), -1, 1)
     xi = np.array(numpy.reshape(numpy.ones(len(X)) if xi is None else xi, column), dtype="float64")
     ends = numpy.zeros(len(X)) if begins is None else begins
@@ -133,22 +171,22 @@ def unrolled(net, X, state, xi=None, begins=None):
     outputs = []
     X = npx.one_hot(np.array(X, dtype="int32"), net.vocab_size, dtype="float64")
     for t, x in enumerate(X):
-        parts = [goes_on[t] * (part.detach() * (1 - xi[t]) + xi[t] * part) for part in parts]
-        h, A = parts[0], np.dot(x, W_xh) + b_h
+        carried = [goes_on[t] * (part.detach() * (1 - xi[t]) + xi[t] * part) for part in carried]
+        h, A = carried[0], np.dot(x, W_xh) + b_h
         if net.cell == "tanh":
-            parts = [np.tanh(A + np.dot(h, W_hh))]
+            carried = [np.tanh(A + np.dot(h, W_hh))]
         elif net.cell == "gru":
             B = np.dot(h, W_hh)
             r, z = (npx.sigmoid(A[:, k : k + n] + B[:, k : k + n]) for k in (0, n))
             new = np.tanh(A[:, 2 * n :] + r * (B[:, 2 * n :] + net.b_hn.data()))
-            parts = [(1 - z) * new + z * h]
+            carried = [(1 - z) * new + z * h]
         else:
             A = A + np.dot(h, W_hh)
             i, f, o = (npx.sigmoid(A[:, k : k + n]) for k in (0, n, 3 * n))
-            c = f * parts[1] + i * np.tanh(A[:, 2 * n : 3 * n])
-            parts = [o * np.tanh(c), c]
-        outputs.append(np.dot(parts[0], net.W_hq.data()) + net.b_q.data())
-    return np.stack(outputs), parts[0] if len(parts) == 1 else tuple(parts)
+            c = f * carried[1] + i * np.tanh(A[:, 2 * n : 3 * n])
+            carried = [o * np.tanh(c), c]
+        outputs.append(np.dot(carried[0], net.W_hq.data()) + net.b_q.data())
+    return np.stack(outputs), carried[0] if len(carried) == 1 else tuple(carried)
 
 
 def step_loop(net, X, Y, h, xi):
