@@ -10,14 +10,16 @@ from d2lutil.corpus import Corpus, load_corpus
 from d2lutil.figures import COLORS, partition, reach, reach_map, use_style
 from d2lutil.gradient import bptt, clip_gradients, zero_gradients
 from d2lutil.jacobians import influence, jacobians
+from d2lutil.networks import GRU, LSTM, RNN
 from d2lutil.notebook import glue
-from d2lutil.rnn import RNN
 from d2lutil.text import Vocab, normalize, split_streams, streams
 from d2lutil.training import generate, perplexity, train
 from d2lutil.truncation import carry, full, length_dependent, randomized, regular, segments
 
 __all__ = [
     "COLORS",
+    "GRU",
+    "LSTM",
     "RNN",
     "Corpus",
     "Vocab",

@@ -1,12 +1,15 @@
 """Make MXNet 1.9.1 importable under today's Python and NumPy.
 
 MXNet 1.9.1 (2022) reads names that NumPy has dropped since. This module adds the missing ones to the
-``numpy`` module, changes none that exists, then imports MXNet and switches it to NumPy semantics.
+``numpy`` module, changes none that exists, then imports MXNet and switches it to NumPy semantics, in
+every thread.
 """
 
+import ctypes
 import os
 import platform
 import sys
+import threading
 import warnings
 
 import numpy
@@ -79,6 +82,27 @@ def check_threads():
             raise ImportError(f"{name}={value!r} in the environment; allowed for MXNet 1.9.1: one integer")
 
 
+def switch_to_numpy(mxnet):
+    """Switch NumPy shapes and arrays on in all threads, those to come too.
+
+    ``npx.set_np()`` does so for the calling thread only. The C library knows a switch for all threads,
+    the value 2 of ``MXSetIsNumpyShape``, which MXNet's Python code never sets; one thread that turns
+    NumPy shapes off turns them off for all until it leaves its scope. The switch for arrays is a
+    thread-local variable in Python, whose default becomes "on".
+    """
+    library, scope = mxnet.base._LIB, mxnet.util._NumpyArrayScope
+    for_one_thread = library.MXSetIsNumpyShape
+
+    def for_all_threads(active, previous):
+        return for_one_thread(ctypes.c_int(2 if active.value else 0), previous)
+
+    class OnByDefault(threading.local):
+        value = scope(True)
+
+    library.MXSetIsNumpyShape, scope._current = for_all_threads, OnByDefault()
+    mxnet.npx.set_np()
+
+
 def import_mxnet():
     """Import MXNet and switch it to NumPy shapes and arrays.
 
@@ -121,7 +145,7 @@ def import_mxnet():
                 f"MXNet 1.9.1 lacks a library of the system: {error}. "
                 f"On Debian or Ubuntu: apt-get install {packages}"
             ) from error
-    mxnet.npx.set_np()
+    switch_to_numpy(mxnet)
     return mxnet
 
 

@@ -1,7 +1,6 @@
 """The gradient under a truncation scheme, and its clipping."""
 
 import math
-from functools import lru_cache
 
 import numpy
 
@@ -43,18 +42,20 @@ def bptt(net, X, Y, h, xi):
     ValueError, TypeError
         Wrong shapes, indices outside the vocabulary, weights that are no scheme.
     """
-    X, Y = net.pair(X, Y)
+    X, Y = validation.tokens("X", X, net.vocab_size), validation.tokens("Y", Y, net.vocab_size)
+    if X.shape != Y.shape:
+        raise ValueError(f"Y has shape {Y.shape}; allowed: that of X, {X.shape}")
     xi = validation.scheme(xi, len(X), X.shape[1], net.W_hh.dtype)
-    h = net.state(h, X.shape[1]).detach()
-    weights = [parameter.data().asnumpy() for parameter in net.parameters()]
+    (h,) = validation.state(h, net.state_kinds, X.shape[1], net.num_hiddens, net.W_hh.dtype)
+    device = h.ctx
+    weights = [parameter.data(device).asnumpy() for parameter in net.parameters()]
     state = h.asnumpy()
-    packed = lru_cache(net.packed)  # not asked for by wide batches
 
     def states(X, h):
         if X.shape[1] >= threads.COLUMNS:
             return passes.forward(weights, X, h)
         with mxnet.autograd.pause():
-            return net.states(packed(), X, mxnet.np.array(h, dtype=h.dtype), None)[0].asnumpy()
+            return net.states(X, mxnet.np.array(h, dtype=h.dtype, ctx=device))[0].asnumpy()
 
     def run(columns):
         return passes.run(weights, X[:, columns], Y[:, columns], state[columns], xi, states)
@@ -63,10 +64,10 @@ def bptt(net, X, Y, h, xi):
     gradients = [sum(parts) for parts in zip(*gradients, strict=True)]
     for parameter, gradient in zip(net.parameters(), gradients, strict=True):
         if parameter.grad_req != "null":
-            total = parameter.grad()
+            total = parameter.grad(device)
             total[:] = total.asnumpy() + gradient
-            parameter.data()._fresh_grad = True  # as backward() does; gluon.Trainer asks for it
-    return sum(losses), mxnet.np.array(numpy.concatenate(last), dtype=state.dtype)
+            parameter.data(device)._fresh_grad = True  # as backward() does; gluon.Trainer asks for it
+    return sum(losses), mxnet.np.array(numpy.concatenate(last), dtype=state.dtype, ctx=device)
 
 
 def zero_gradients(params):

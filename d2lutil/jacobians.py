@@ -2,6 +2,7 @@
 
 import numpy
 
+from d2lutil import validation
 from d2lutil.compat import mxnet
 
 __all__ = ["influence", "jacobians"]
@@ -24,12 +25,12 @@ def jacobians(net, X, h=None):
     -------
     float64 ``(num_steps, num_hiddens, num_hiddens)``
     """
-    X = net.tokens("X", X)
+    X = validation.tokens("X", X, net.vocab_size)
     if X.shape[1] != 1:
         raise ValueError(f"X has shape {X.shape}; allowed: one column, (num_steps, 1)")
-    h = net.begin_state(1) if h is None else net.state(h, 1)
+    h = net.begin_state(1) if h is None else h
     with mxnet.autograd.pause():
-        H, _ = net.states(net.packed(), X, h, None)
+        H, _ = net.states(X, h)
     slope = 1 - H[:, 0].asnumpy().astype("float64") ** 2
     return slope[:, :, None] * net.W_hh.data().asnumpy().astype("float64").T
 

@@ -53,7 +53,7 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
         early where the loss or the norm is not finite: the last perplexity is then NaN, and the
         parameters are those before that update.
     """
-    X, Y = net.pair(X, Y)
+    X, Y = _pair(net, X, Y)
     lr = validation.real("lr", lr, "a number above 0", lambda value: value > 0)
     if theta is not None:
         theta = validation.real("theta", theta, "a number above 0, or None", lambda v: v > 0)
@@ -64,7 +64,7 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
     if held_out is not None:
         if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
             raise TypeError(f"held_out={held_out!r}; allowed: a pair (X, Y), or None")
-        held_out = net.pair(*held_out, names=("held_out[0]", "held_out[1]"))
+        held_out = _pair(net, *held_out, names=("held_out[0]", "held_out[1]"))
     predictions = mean_length * X.shape[1]
     highest = sys.float_info.max if theta is None else theta * predictions
     history, tokens, updates, seconds = [], 0, 0, 0.0
@@ -105,6 +105,13 @@ def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None)
     return history
 
 
+def _pair(net, X, Y, names=("X", "Y")):
+    X, Y = (validation.tokens(n, A, net.vocab_size) for n, A in zip(names, (X, Y), strict=True))
+    if X.shape != Y.shape:
+        raise ValueError(f"{names[1]} has shape {Y.shape}; allowed: that of {names[0]}, {X.shape}")
+    return X, Y
+
+
 def cross_entropy(O, Y):
     """Return the cross-entropy of each prediction, in nats: O ``(…, vocab_size)``, Y ``(…)``."""
     return -mxnet.npx.pick(mxnet.npx.log_softmax(O, axis=-1), Y, axis=-1)
@@ -123,11 +130,11 @@ def perplexity(net, X, Y):
     float
         1 for perfect predictions, vocab_size for guessing.
     """
-    X, Y = net.pair(X, Y)
+    X, Y = _pair(net, X, Y)
     h, total, step = net.begin_state(X.shape[1]), 0.0, max(1, PREDICTIONS_AT_ONCE // X.shape[1])
     for start in range(0, len(X), step):
         O, h = net(X[start : start + step], h)
-        total += float(cross_entropy(O, mxnet.np.array(Y[start : start + step])).sum())
+        total += float(cross_entropy(O, mxnet.np.array(Y[start : start + step], ctx=O.ctx)).sum())
     return _exp(total / X.size)
 
 

@@ -212,3 +212,38 @@ def test_two_methods_of_mxnet_fail_and_have_a_replacement(tmp_path):
         compat.mxnet.gluon.Block.load_parameters(net, path)
     d2lutil.zero_gradients(net.collect_params())
     net.load_parameters(path)
+
+
+def test_numpy_semantics_hold_in_every_thread(python):
+    code = """
+import threading
+import d2lutil
+import mxnet
+from mxnet import np, npx
+
+def shapes():
+    print(npx.is_np_shape(), npx.is_np_array(), np.zeros(()).shape, np.zeros((0, 2)).shape)
+
+def thread(function):
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+waiting, go = threading.Event(), threading.Event()
+early = threading.Thread(target=lambda: (waiting.set(), go.wait(), shapes()))
+early.start()
+waiting.wait()
+shapes()
+thread(shapes)
+thread(npx.set_np)
+thread(shapes)
+with mxnet.util.np_array(False), mxnet.util.np_shape(False):
+    print(npx.is_np_shape(), npx.is_np_array())
+shapes()
+thread(shapes)
+go.set()
+early.join()
+"""
+    run = python(code)
+    on = "True True () (0, 2)\n"
+    assert (run.stdout, run.stderr) == (3 * on + "False False\n" + 3 * on, "")

@@ -13,7 +13,6 @@ import numpy
 
 from d2lutil import validation
 from d2lutil.compat import mxnet
-from d2lutil.rnn import NAMES
 
 __all__ = ["Checkpoints"]
 
@@ -96,7 +95,7 @@ class Checkpoints:
                 content[f"carried {name}"] = array = validation.array(name, value)
                 if array.dtype.hasobject:
                     raise TypeError(f"{name}={value!r}; allowed: arrays, numbers, strings, dicts")
-        for name, parameter in zip(NAMES, self.net.parameters(), strict=True):
+        for name, parameter in zip(self.net.names, self.net.parameters(), strict=True):
             content[name] = parameter.data().asnumpy()
         with tempfile.TemporaryDirectory() as folder:
             self.trainer.save_states(f"{folder}/states")
@@ -138,7 +137,7 @@ class Checkpoints:
                 self._path(newer).unlink()
         if segment == 0:
             return 0, {}
-        for name, parameter in zip(NAMES, self.net.parameters(), strict=True):
+        for name, parameter in zip(self.net.names, self.net.parameters(), strict=True):
             parameter.set_data(mxnet.np.array(content[name], dtype=content[name].dtype))
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "states").write_bytes(content["states"].tobytes())
