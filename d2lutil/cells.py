@@ -3,7 +3,8 @@
 A state is a list of arrays ``(batch_size, num_hiddens)``: ``[h]``, or ``[h, c]`` for the LSTM. Forward,
 a cell reads the characters ``x`` and returns the next state and what its backward step needs. Backward,
 ``delta`` is the gradient of the loss at the next state, part by part; a cell returns the gradient at the
-state before and those of its parameters, in the order of ``net.parameters()``.
+state before, and those at the arguments of its gates, ``(batch_size, gates · num_hiddens)``: of what is
+added by the input and by the hidden state, which are the same but for the GRU.
 """
 
 import numpy
@@ -18,11 +19,11 @@ def tanh_forward(params, x, state):
     return [h], [h]
 
 
-def tanh_backward(params, x, before, kept, delta):
-    """Return δ diag(1 - h'²) W_hhᵀ, and the gradients of W_xh, W_hh, b_h."""
-    (W_xh, W_hh, _), (h,) = params, kept
+def tanh_backward(params, before, kept, delta):
+    """Return δ diag(1 - h'²) W_hhᵀ, and δ diag(1 - h'²)."""
+    (_, W_hh, _), (h,) = params, kept
     dA = delta[0] * (1 - h**2)
-    return [dA @ W_hh.T], [at_rows(W_xh, x, dA), before[0].T @ dA, dA.sum(axis=0)]
+    return [dA @ W_hh.T], dA, dA
 
 
 def lstm_forward(params, x, state):
@@ -37,14 +38,14 @@ def lstm_forward(params, x, state):
     return [o * numpy.tanh(c), c], [i, f, g, o, numpy.tanh(c)]
 
 
-def lstm_backward(params, x, before, kept, delta):
-    """Return the gradients at h and c before the step, and those of W_xh, W_hh, b_h."""
-    (W_xh, W_hh, _), (i, f, g, o, tanh_c), (dh, dc) = params, kept, delta
+def lstm_backward(params, before, kept, delta):
+    """Return the gradients at h and c before the step, and at the arguments of i, f, g, o."""
+    (_, W_hh, _), (i, f, g, o, tanh_c), (dh, dc) = params, kept, delta
     dc = dc + dh * o * (1 - tanh_c**2)
     di, df, dg, do = dc * g, dc * before[1], dc * i, dh * tanh_c
     dA = [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)]
     dA = numpy.concatenate(dA, axis=1)
-    return [dA @ W_hh.T, dc * f], [at_rows(W_xh, x, dA), before[0].T @ dA, dA.sum(axis=0)]
+    return [dA @ W_hh.T, dc * f], dA, dA
 
 
 def gru_forward(params, x, state):
@@ -60,14 +61,13 @@ def gru_forward(params, x, state):
     return [(1 - z) * n + z * h], [r, z, n, q]
 
 
-def gru_backward(params, x, before, kept, delta):
-    """Return the gradient at h before the step, and those of W_xh, W_hh, b_h, b_hn."""
-    (W_xh, W_hh, _, _), (r, z, n, q), (dh,), (h,) = params, kept, delta, before
+def gru_backward(params, before, kept, delta):
+    """Return the gradient at h before the step, and at the arguments of r, z, n."""
+    (_, W_hh, _, _), (r, z, n, q), (dh,), (h,) = params, kept, delta, before
     dn = dh * (1 - z) * (1 - n**2)
     dr, dz, dq = dn * q * r * (1 - r), dh * (h - n) * z * (1 - z), dn * r
     inputs, hidden = (numpy.concatenate([dr, dz, last], axis=1) for last in (dn, dq))
-    gradients = [at_rows(W_xh, x, inputs), h.T @ hidden, inputs.sum(axis=0), dq.sum(axis=0)]
-    return [dh * z + hidden @ W_hh.T], gradients
+    return [dh * z + hidden @ W_hh.T], inputs, hidden
 
 
 def sigmoid(x):
@@ -75,11 +75,12 @@ def sigmoid(x):
     return 0.5 + 0.5 * numpy.tanh(0.5 * x)
 
 
-def at_rows(W, x, dA):
-    """Return the gradient of W where row ``x[b]`` of W was added to the argument of column b."""
-    gradient = numpy.zeros_like(W)
-    numpy.add.at(gradient, x, dA)
-    return gradient
+def parameter_gradients(params, x, h, inputs, hidden):
+    """Return the gradients of W_xh, W_hh, b_h (and b_hn) from those at the arguments; h is the state before."""
+    W_xh = numpy.zeros_like(params[0])
+    numpy.add.at(W_xh, x, inputs)  # column b added row x[b] of W_xh
+    b_hn = [hidden[:, -h.shape[1] :].sum(axis=0)] * (len(params) - 3)
+    return [W_xh, h.T @ hidden, inputs.sum(axis=0), *b_hn]
 
 
 CELLS = {

@@ -1,83 +1,181 @@
-"""The gradient under a truncation scheme, and its clipping."""
+"""The gradient under a truncation scheme: its definition, the call that computes it fast, and clipping."""
+
+from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy
 
-from d2lutil import passes, threads, validation
+from d2lutil import blocks, threads, validation
+from d2lutil.cells import CELLS, parameter_gradients
 from d2lutil.compat import mxnet
+from d2lutil.fast import strands
+from d2lutil.networks import Network
 
-__all__ = ["bptt", "clip_gradients", "zero_gradients"]
+__all__ = ["backward", "bptt", "clip_gradients", "zero_gradients"]
 
 
-def bptt(net, X, Y, h, xi):
-    """Add the gradient of the summed cross-entropy under a scheme to the parameters' gradients.
+def backward(cell, params, X, Y, state, xi, begins, weights):
+    """Run the chain rule backwards, one step at a time: the definition that :func:`bptt` keeps to.
 
-    The values do not depend on ξ, so the states come first; the gradient then runs backwards by hand,
-    where ξ is one factor a step: δ_t = ∂l_t/∂h_t + ξ_{t+1} ((1 - h_{t+1}²) δ_{t+1}) W_hhᵀ. The result is
-    that of ``autograd`` through :func:`carry`, to round-off. No gradient crosses a cut, so segments go
-    back side by side. The memory needed is that of the states of the longest segment, or of some
-    thousand predictions if that is more. Wide batches are shared between threads by columns;
-    ``OMP_NUM_THREADS`` sets how many.
+    Forward, step t begins from the zero state where ``begins``. Backward, δ collects the gradient at the state
+    of step t, from its own prediction and from later steps; the gate hands it on multiplied by ξ_t.
 
     Parameters
     ----------
-    net : RNN
+    cell : {"tanh", "gru", "lstm"}
+    params : list of arrays
+        In the order of ``net.parameters()``.
     X, Y : int arrays ``(num_steps, batch_size)``
-        Inputs and targets.
-    h : ``(batch_size, num_hiddens)``
-        The state before the first step.
-    xi : sequence of num_steps weights
-        The truncation scheme.
+    state : list of arrays ``(batch_size, num_hiddens)``
+        ``[h]``, or ``[h, c]`` for the LSTM.
+    xi, begins, weights : ``(num_steps, batch_size)``
 
     Returns
     -------
     loss : float
-        Σ_t Σ_b l, in nats.
-    h : ``(batch_size, num_hiddens)``
+        Σ weights · l, in nats.
+    gradients : list of arrays
+        Of ``params``.
+    state : list of arrays
+        After the last step.
+    """
+    (forward, back), (*recurrent, W_hq, b_q), steps, loss = CELLS[cell], params, [], 0.0
+    for x, begin in zip(X, begins[:, :, None], strict=True):
+        before = [numpy.where(begin, 0, part) for part in state]
+        state, kept = forward(recurrent, x, before)
+        steps.append((before, kept, state[0]))
+    gradients = [numpy.zeros_like(W) for W in params]
+    delta = [numpy.zeros_like(part) for part in state]
+    for t in reversed(range(len(X))):
+        before, kept, h = steps[t]
+        l, dO = cross_entropy(h @ W_hq + b_q, Y[t], weights[t])
+        loss += l
+        delta[0] = delta[0] + dO @ W_hq.T
+        delta, *arguments = back(recurrent, before, kept, delta)
+        parts = parameter_gradients(recurrent, X[t], before[0], *arguments)
+        for gradient, part in zip(gradients, [*parts, h.T @ dO, dO.sum(axis=0)], strict=True):
+            gradient += part
+        gate = numpy.where(begins[t], 0, xi[t])[:, None]
+        delta = [gate * part for part in delta]
+    return loss, gradients, state
+
+
+def cross_entropy(O, y, weights):
+    """Return Σ w l with l = log Σ exp(o) - o_y, and its gradient w (softmax(o) - one-hot(y))."""
+    rows = numpy.arange(len(y))
+    O = O - O.max(axis=1, keepdims=True)
+    softmax = numpy.exp(O) / numpy.exp(O).sum(axis=1, keepdims=True)
+    losses = -numpy.log(softmax[rows, y])
+    softmax[rows, y] -= 1
+    counted = weights > 0
+    dO = numpy.where(counted[:, None], softmax * weights[:, None], 0).astype(O.dtype)
+    return float((losses * weights)[counted].sum()), dO
+
+
+def bptt(
+    net: Any, X: Any, Y: Any, h: Any, xi: Any, *, begins: Any = None, weights: Any = None, loss: Any = None
+) -> tuple[float, Any]:
+    """Add the gradient of the summed loss under a truncation scheme to the parameters' gradients.
+
+    Step t hands the gradient that arrives at its state back to the state before it multiplied by ξ_t. The
+    result is that of ``autograd`` through :func:`carry`, to round-off.
+
+    The gradients are *added* to those that are there, whatever ``grad_req`` says, unless it is "null":
+    call :func:`zero_gradients` before a new sum. They change only after the whole call has succeeded.
+
+    For ``RNN``, ``GRU`` and ``LSTM`` the gradient is computed by hand: segments go back side by side, and wide
+    batches are shared between threads by columns (``OMP_NUM_THREADS`` sets how many). Memory is that of
+    some thousand predictions plus the longest segment of any column. For any other block the
+    gradient is ``autograd``'s; memory is that of the longest stretch between cuts that all columns share.
+
+    Parameters
+    ----------
+    net : RNN, GRU, LSTM, or any Gluon block
+        A block takes ``net(X, h)`` and returns ``(O, h)``; its state is any nesting of arrays whose
+        second-to-last axis is the batch.
+    X, Y : int arrays ``(num_steps, batch_size)``
+        Inputs and targets. A block takes any arrays whose axes start so.
+    h : ``(batch_size, num_hiddens)``, or a pair of them for ``LSTM``
+        The state before the first step, as ``net.begin_state(batch_size)`` gives. It is detached: ξ_0
+        changes nothing.
+    xi : array of float, ``(num_steps,)`` or ``(num_steps, batch_size)``
+        The truncation scheme, at least 0: one weight a step, or one a step and column.
+    begins : array of bool, ``(num_steps,)`` or ``(num_steps, batch_size)``, optional
+        Where a sequence begins: the step starts from the zero state, and nothing flows back, whatever ξ is.
+    weights : array of float, ``(num_steps,)`` or ``(num_steps, batch_size)``, optional
+        The weight of each prediction's loss, at least 0; where it is 0, the target is not read.
+    loss : callable, optional
+        ``loss(O, Y)`` returns the losses ``(num_steps, batch_size)``; by default the cross-entropy of the
+        logits O. A given loss is differentiated by ``autograd``, for any network.
+
+    Returns
+    -------
+    loss : float
+        Σ weights · l; in nats for the cross-entropy.
+    h : as given
         The state after the last step, detached.
 
     Raises
     ------
     ValueError, TypeError
-        Wrong shapes, indices outside the vocabulary, weights that are no scheme.
+        Wrong shapes, indices outside the vocabulary, weights that are no scheme. Nothing has changed then.
     """
-    X, Y = validation.tokens("X", X, net.vocab_size), validation.tokens("Y", Y, net.vocab_size)
-    if X.shape != Y.shape:
-        raise ValueError(f"Y has shape {Y.shape}; allowed: that of X, {X.shape}")
-    xi = validation.scheme(xi, len(X), X.shape[1], net.W_hh.dtype)
-    (h,) = validation.state(h, net.state_kinds, X.shape[1], net.num_hiddens, net.W_hh.dtype)
-    device = h.ctx
-    weights = [parameter.data(device).asnumpy() for parameter in net.parameters()]
-    state = h.asnumpy()
+    if not isinstance(net, Network) or loss is not None:
+        total, gradients, h = blocks.run(net, X, Y, h, xi, begins, weights, loss)
+        add(gradients)
+        return total, h
+    X = validation.tokens("X", X, net.vocab_size)
+    weights = validation.weights(weights, *X.shape)
+    Y = validation.tokens("Y", Y, net.vocab_size, None if weights is None else weights > 0, X.shape)
+    xi = validation.scheme(xi, *X.shape, net.W_hh.dtype)
+    begins = validation.begins(begins, *X.shape)
+    validation.state(h, net.state_kinds, X.shape[1], net.num_hiddens, net.W_hh.dtype)
+    return accumulate(net, X, Y, h, xi, begins, weights)
 
-    def states(X, h):
-        if X.shape[1] >= threads.COLUMNS:
-            return passes.forward(weights, X, h)
-        with mxnet.autograd.pause():
-            return net.states(X, mxnet.np.array(h, dtype=h.dtype, ctx=device))[0].asnumpy()
+
+def accumulate(net, X, Y, h, xi, begins, weights):
+    """Do the work of :func:`bptt` for ``RNN``, ``GRU`` and ``LSTM`` on arguments that are known to be right."""
+    parts = h if isinstance(h, (tuple, list)) else [h]
+    state, params = [part.asnumpy() for part in parts], [p.data().asnumpy() for p in net.parameters()]
 
     def run(columns):
-        return passes.run(weights, X[:, columns], Y[:, columns], state[columns], xi, states)
+        own = [array if array is None or array.ndim == 1 else array[:, columns] for array in (xi, begins, weights)]
+        return strands.run(net.cell, params, X[:, columns], Y[:, columns], [s[columns] for s in state], *own)
 
-    losses, gradients, last = zip(*threads.map_columns(run, X.shape[1], net.num_hiddens), strict=True)
-    gradients = [sum(parts) for parts in zip(*gradients, strict=True)]
-    for parameter, gradient in zip(net.parameters(), gradients, strict=True):
-        if parameter.grad_req != "null":
-            total = parameter.grad(device)
-            total[:] = total.asnumpy() + gradient
-            parameter.data(device)._fresh_grad = True  # as backward() does; gluon.Trainer asks for it
-    return sum(losses), mxnet.np.array(numpy.concatenate(last), dtype=state.dtype, ctx=device)
+    losses, gradients, last = zip(*threads.map_columns(run, X.shape[1], params[1].size), strict=True)
+    gradients = [sum(each) for each in zip(*gradients, strict=True)]
+    last = [numpy.concatenate(each) for each in zip(*last, strict=True)]
+    arrays = [mxnet.np.array(s, dtype=s.dtype, ctx=part.ctx) for s, part in zip(last, parts, strict=True)]
+    add(list(zip(net.parameters(), gradients, strict=True)))
+    return sum(losses), tuple(arrays) if isinstance(h, (tuple, list)) else arrays[0]
 
 
-def zero_gradients(params):
-    """Set the gradients of parameters to 0 (``Parameter.zero_grad`` fails in MXNet 1.9.1)."""
+def add(gradients):
+    """Add arrays to the gradients of parameters: to all of them, or, if one has none, to none."""
+    gradients = [(parameter, value) for parameter, value in gradients if parameter.grad_req != "null"]
+    buffers = [parameter.grad() for parameter, _ in gradients]
+    totals = [buffer.asnumpy() + value for buffer, (_, value) in zip(buffers, gradients, strict=True)]
+    for buffer, total, (parameter, _) in zip(buffers, totals, gradients, strict=True):
+        buffer[:] = total
+        parameter.data()._fresh_grad = True  # as backward() does; gluon.Trainer asks for it
+
+
+def zero_gradients(params: Any) -> None:
+    """Set the gradients of parameters to 0 (``Parameter.zero_grad`` fails in MXNet 1.9.1).
+
+    Parameters
+    ----------
+    params : ParameterDict or list of Parameter
+        As ``net.collect_params()`` or ``net.parameters()`` gives.
+    """
     for parameter in trainable(params):
         gradient = parameter.grad()  # zeros_like(gradient, out=gradient) leaves it as it is in MXNet 1.9.1
         mxnet.np.full(gradient.shape, 0, dtype=gradient.dtype, out=gradient)
 
 
-def clip_gradients(params, theta):
+def clip_gradients(params: Any, theta: float) -> float:
     """Scale the gradients down to a joint norm of at most theta.
 
     g ← min(1, θ/‖g‖) g, as in Pascanu, Mikolov and Bengio (2013).
@@ -85,7 +183,7 @@ def clip_gradients(params, theta):
     Parameters
     ----------
     params : ParameterDict or list of Parameter
-        As ``net.collect_params()`` gives.
+        As ``net.collect_params()`` or ``net.parameters()`` gives.
     theta : float
         The largest norm allowed, above 0.
 

@@ -18,11 +18,11 @@ from threadpoolctl import ThreadpoolController
 from d2lutil.compat import mxnet
 
 SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_OMP_MAX_THREADS")
-COLUMNS = 8  # a thread's smallest share, and the fewest that go forward by hand
-MULTIPLICATIONS = 500_000  # the least work a thread should have in a step
+MIN_COLUMNS = 8  # of a thread
+MIN_MULTIPLICATIONS = 500_000  # of a thread in one step
 
 
-def map_columns(function, batch_size, num_hiddens):
+def map_columns(function, batch_size, multiplications):
     """Call a function on parts of a batch's columns, each in a thread of its own.
 
     Meanwhile NumPy's own threads rest.
@@ -31,13 +31,15 @@ def map_columns(function, batch_size, num_hiddens):
     ----------
     function : callable
         ``function(columns)`` with a slice of columns.
+    multiplications : int
+        Of one column in one step.
 
     Returns
     -------
     list
         What the calls returned, in the order of the columns.
     """
-    count = num_threads(batch_size, num_hiddens)
+    count = num_threads(batch_size, multiplications)
     edges = numpy.linspace(0, batch_size, count + 1).astype(int).tolist()
     own, *others = (slice(*pair) for pair in itertools.pairwise(edges))
     with _REST if count > 1 or user_setting() is None else contextlib.nullcontext():
@@ -48,10 +50,10 @@ def map_columns(function, batch_size, num_hiddens):
             return [function(own), *(future.result() for future in futures)]
 
 
-def num_threads(batch_size, num_hiddens):
+def num_threads(batch_size, multiplications):
     """Return how many threads a batch deserves, at most as many as are allowed."""
     allowed = user_setting() or processors()
-    deserved = min(batch_size // COLUMNS, batch_size * num_hiddens**2 // MULTIPLICATIONS)
+    deserved = min(batch_size // MIN_COLUMNS, batch_size * multiplications // MIN_MULTIPLICATIONS)
     return max(1, min(allowed, deserved))
 
 

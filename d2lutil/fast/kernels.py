@@ -97,17 +97,13 @@ class LSTMKernel(Kernel):
     def gate_scale(self):
         return numpy.repeat([0.5, 0.5, 1, 0.5], self.num_hiddens).astype(self.W_hh.dtype)
 
-    def __init__(self, params):
-        super().__init__(params)
-        self.scale = self.gate_scale()
-        self.shift = 1 - self.scale
-
     def step(self, before, after, work):
-        (h_before, c_before), (A, h, c) = before, after
+        (h_before, c_before), (A, h, c), n = before, after, self.num_hiddens
         A += self.forth(h_before, work[0])
         numpy.tanh(A, out=A)
-        A *= self.scale
-        A += self.shift
+        for gates in (A[:, : 2 * n], A[:, 3 * n :]):
+            gates *= 0.5
+            gates += 0.5
         i, f, g, o = columns(A, 4)
         numpy.multiply(f, c_before, out=c)
         c += numpy.multiply(i, g, out=work[1])

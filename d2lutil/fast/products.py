@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy
 from threadpoolctl import threadpool_info
 
-ROWS, COLUMNS = 8, 64  # of a tile
+TILE_ROWS, TILE_COLUMNS = 8, 64
 LIMIT = 1_000_000  # multiplications of a product that OpenBLAS computes without packing
 ARCHITECTURES = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # whose kernels know the limit
 
@@ -30,15 +30,15 @@ class Factor:
     def __init__(self, W):
         self.W, self.tiles = numpy.ascontiguousarray(W), None
         depth, width = W.shape
-        if has_small_kernels() and width % COLUMNS == 0 and ROWS * COLUMNS * depth <= LIMIT:
-            tiles = self.W.reshape(depth, width // COLUMNS, COLUMNS).transpose(1, 0, 2)
+        if has_small_kernels() and width % TILE_COLUMNS == 0 and TILE_ROWS * TILE_COLUMNS * depth <= LIMIT:
+            tiles = self.W.reshape(depth, width // TILE_COLUMNS, TILE_COLUMNS).transpose(1, 0, 2)
             self.tiles = numpy.ascontiguousarray(tiles)
 
     def __call__(self, A, out):
-        tiled = 0 if self.tiles is None else len(A) - len(A) % ROWS
+        tiled = 0 if self.tiles is None else len(A) - len(A) % TILE_ROWS
         if tiled:
-            target = out[:tiled].reshape(-1, ROWS, len(self.tiles), COLUMNS).transpose(0, 2, 1, 3)
-            numpy.matmul(A[:tiled].reshape(-1, 1, ROWS, A.shape[1]), self.tiles, out=target)
+            target = out[:tiled].reshape(-1, TILE_ROWS, len(self.tiles), TILE_COLUMNS).transpose(0, 2, 1, 3)
+            numpy.matmul(A[:tiled].reshape(-1, 1, TILE_ROWS, A.shape[1]), self.tiles, out=target)
         if tiled < len(A):
             numpy.dot(A[tiled:], self.W, out=out[tiled:])
         return out

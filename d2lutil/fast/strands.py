@@ -26,16 +26,18 @@ def run(cell, params, X, Y, state, xi, begins, weights):
     kernel, gradients, loss = KERNELS[cell](params), [numpy.zeros_like(p) for p in params], 0.0
     cut = (xi if xi.ndim == 2 else xi[:, None]) == 0
     cut = cut if begins is None else cut | begins
-    groups = list(_groups(cut, max(1, STATES_AT_ONCE // X.shape[1])))
-    capacity = max(stop - low for _, stop, low, _ in groups) + 1
+    size = max(1, STATES_AT_ONCE // X.shape[1])
+    capacity = 1 + max(stop - low for _, stop, low, _ in _groups(cut, size))
     rings = kernel.rings(capacity, X.shape[1])
     for ring, part in zip(rings[-kernel.parts :], state, strict=True):
         ring[-1] = part  # the place before step 0
-    output = _Output(params, gradients)
+    output, arrays = _Output(params, gradients), (X, Y, xi, begins, weights)
     with numpy.errstate(over="ignore", invalid="ignore"):  # an exploding gradient is a result
-        for start, stop, _, strands in groups:
+        for start, stop, _, strands in _groups(cut, size):
             kernel.forward(rings, X[start:stop], begins, start)
-            loss += _backward(kernel, output, rings, X, Y, strands, xi, begins, weights)
+            if cut.shape[1] < X.shape[1]:  # the columns share their cuts
+                strands = _in_all_columns(strands, X.shape[1])
+            loss += _backward(kernel, output, rings, strands, *arrays)
     last = (len(X) - 1) % capacity
     return loss, gradients, [ring[last].copy() for ring in rings[-kernel.parts :]]
 
@@ -70,15 +72,19 @@ def _groups(cut, size):
         start = stop
 
 
-def _backward(kernel, output, rings, X, Y, strands, xi, begins, weights):
+def _in_all_columns(strands, batch_size):
+    """Return the strands of a batch whose columns are all cut like the one given."""
+    starts, lengths, columns = strands
+    each = numpy.tile(numpy.arange(batch_size), len(columns))
+    return numpy.repeat(starts, batch_size), numpy.repeat(lengths, batch_size), each
+
+
+def _backward(kernel, output, rings, strands, X, Y, xi, begins, weights):
     """Add the gradients of strands to those that are there and return their summed loss."""
     starts, lengths, columns = strands
     if not len(starts):
         return 0.0
     batch_size, capacity, loss = X.shape[1], len(rings[0]), 0.0
-    if len(columns) and (xi.ndim == 1 and begins is None):
-        starts, lengths = numpy.repeat(starts, batch_size), numpy.repeat(lengths, batch_size)
-        columns = numpy.tile(numpy.arange(batch_size), len(columns))
     # how many strands are longer than p steps, for p = 0, 1, …
     active = (len(starts) - numpy.cumsum(numpy.bincount(lengths)))[:-1]
     flat = [ring.reshape(-1, ring.shape[2]) for ring in rings]
