@@ -18,22 +18,32 @@ def state():
     return reference.make_state()[:1]
 
 
-def by_differences(params, X, h, step=1e-6):
+def by_differences(net, X, state, step=1e-6):
     """Return the Jacobian of the last state with respect to the first, a column an entry."""
-    columns = []
-    for direction in step * numpy.eye(h.size):
-        ahead, behind = (reference.forward(params, X, h + s * direction)[-1, 0] for s in (1, -1))
-        columns.append((ahead - behind) / (2 * step))
+    parts, columns = reference.parts(state), []
+    width = parts[0].shape[1]
+    for k in range(width * len(parts)):
+        ends = []
+        for sign in (1, -1):
+            moved = [part.copy() for part in parts]
+            moved[k // width][0, k % width] += sign * step
+            _, last = net(X, moved[0] if len(moved) == 1 else tuple(moved))
+            ends.append(numpy.concatenate([part.asnumpy()[0] for part in reference.parts(last)]))
+        columns.append((ends[0] - ends[1]) / (2 * step))
     return numpy.stack(columns, axis=1)
 
 
-def test_jacobians_equal_finite_differences(net, state):
-    params = reference.values(net)
-    H = reference.forward(params, X, state.asnumpy())
+@pytest.mark.parametrize("cell", reference.CELLS)
+def test_jacobians_equal_finite_differences(cell):
+    net, whole = reference.make_net(cell=cell), reference.make_state(cell=cell)
+    parts = [part[:1] for part in reference.parts(whole)]
+    state = parts[0] if len(parts) == 1 else tuple(parts)
     J = d2lutil.jacobians(net, X, state)
-    assert J.shape == (len(X), reference.NUM_HIDDENS, reference.NUM_HIDDENS)
+    size = reference.NUM_HIDDENS * len(parts)
+    assert J.shape == (len(X), size, size)
     for t, J_t in enumerate(J):
-        assert abs(J_t - by_differences(params, X[t : t + 1], H[t])).max() < 1e-8
+        assert abs(J_t - by_differences(net, X[t : t + 1], state)).max() < 1e-8
+        _, state = net(X[t : t + 1], state)
 
 
 def test_jacobians_start_from_the_zero_state(net):
@@ -42,13 +52,12 @@ def test_jacobians_start_from_the_zero_state(net):
 
 
 def test_influence_is_the_norm_of_the_dependence_on_earlier_states(net, state):
-    params = reference.values(net)
-    H = reference.forward(params, X, state.asnumpy())
     norms = d2lutil.influence(d2lutil.jacobians(net, X, state))
     assert norms.shape == (len(X) + 1,)
     assert norms[0] == 1
     for lag in (1, 2, 5, 10):
-        whole = by_differences(params, X[-lag:], H[-lag - 1])
+        _, middle = net(X[:-lag], state)
+        whole = by_differences(net, X[-lag:], middle)
         assert norms[lag] == pytest.approx(numpy.linalg.norm(whole, ord=2), rel=1e-5)
 
 
@@ -64,5 +73,5 @@ def test_state_of_another_shape_is_refused(net):
 
 @pytest.mark.parametrize("shape", [(3, 3), (4, 2, 3)])
 def test_influence_of_other_shapes_is_refused(shape):
-    with pytest.raises(ValueError, match=r"J has shape .*; allowed: \(num_steps, num_hiddens"):
+    with pytest.raises(ValueError, match=r"J has shape .*; allowed: \(num_steps, m"):
         d2lutil.influence(numpy.zeros(shape))

@@ -51,7 +51,7 @@ def _groups(cut, size):
     ``cut`` where all columns are alike.
     """
     num_steps = len(cut)
-    shared = numpy.append(numpy.flatnonzero(cut.all(axis=1)), num_steps)
+    shared = numpy.concatenate([[0], numpy.flatnonzero(cut.all(axis=1)), [num_steps]])
     open_since, start = numpy.zeros(cut.shape[1], int), 0
     while start < num_steps:
         found = shared[numpy.searchsorted(shared, start + size, side="right") - 1]
