@@ -95,7 +95,9 @@ class Parametric(mxnet.gluon.Block):
         return [getattr(self, name) for name in self.names]
 
     def initialize(self, init=None, ctx=None, verbose: bool = False, force_reinit: bool = False):
-        """Draw the parameters.
+        """Draw the parameters, from the random numbers of the calling thread.
+
+        ``mxnet.random.seed`` seeds those of one thread; a new thread starts from seed 0.
 
         Parameters
         ----------

@@ -229,6 +229,22 @@ def test_a_copy_learns_and_leaves_the_original_alone(way, net, text, state):
 
 
 @pytest.mark.parametrize("way", COPIES)
+def test_a_copy_has_no_trainer(way, net):
+    devices = [mxnet.cpu(0), mxnet.cpu(1)]
+    net.initialize(ctx=devices, force_reinit=True)
+    trainer = gluon.Trainer(net.collect_params(), "sgd")
+    with autograd.record():
+        for ctx in devices:
+            states = [part.as_in_ctx(ctx) for part in reference.parts(net.begin_state(1))]
+            net([[1]], states if len(states) > 1 else states[0])[0].sum().backward()
+    trainer.step(1)  # from here on it holds what cannot be pickled
+    other = COPIES[way](net)
+    assert other.W_hh.list_ctx() == devices
+    assert net.W_hh._trainer is trainer
+    assert other.W_hh._trainer is None
+
+
+@pytest.mark.parametrize("way", COPIES)
 def test_bptt_trains_a_copy(way, text, state):
     net = reference.make_net()
     other = COPIES[way](net)
