@@ -10,7 +10,7 @@ import d2lutil
 from d2lutil import training
 
 X, Y = reference.make_text()
-SETTINGS = {"lr": 0.5, "theta": None, "mean_length": 4, "num_tokens": X.size}
+SETTINGS = {"lr": 0.5, "theta": None, "mean_length": NUM_STEPS, "num_tokens": X.size}
 
 
 @pytest.fixture
@@ -41,8 +41,9 @@ def by_hand(net, xi, lr, mean_length, theta=None):
 @pytest.mark.parametrize("name", reference.make_schemes())
 def test_an_epoch_equals_the_updates_by_hand(name, theta, net):
     xi = reference.make_schemes()[name]
-    expected, norms = by_hand(net, xi, lr=0.5, mean_length=4, theta=theta)
-    history = train(net, lambda _: xi, theta=theta)
+    mean_length = NUM_STEPS if len(d2lutil.segments(xi)) == 1 else 4
+    expected, norms = by_hand(net, xi, lr=0.5, mean_length=mean_length, theta=theta)
+    history = train(net, lambda _: xi, theta=theta, mean_length=mean_length)
     assert reference.difference(reference.values(net), expected) < 1e-12
     assert history[0]["norm"] == pytest.approx(max(norms))
     assert history[0]["updates"] == len(norms)
@@ -51,7 +52,7 @@ def test_an_epoch_equals_the_updates_by_hand(name, theta, net):
 def test_updates_are_divided_by_the_expected_length(net):
     before = reference.values(net)
     steps = []
-    for mean_length in (4, 8):
+    for mean_length in (NUM_STEPS, 2 * NUM_STEPS):
         net = reference.make_net()
         train(net, mean_length=mean_length)
         after = reference.values(net)
@@ -173,10 +174,10 @@ BAD = [
     ({"mean_length": 0}, ValueError, r"mean_length=0\.0; allowed: a number above 0"),
     ({"num_tokens": 0}, ValueError, "num_tokens=0; allowed: an integer of at least 1"),
     ({"num_tokens": 1.0}, TypeError, r"num_tokens=1\.0; allowed: an integer of at least 1"),
-    ({"draw": lambda n: [1.0] * (n - 1)}, ValueError, "xi holds 22 weights for num_steps=23"),
+    ({"draw": lambda n: [1.0] * (n - 1)}, ValueError, r"xi has shape \(22,\); allowed: \(23,\)"),
     ({"draw": lambda n: [-1.0] * n}, ValueError, r"xi\[0\]=-1\.0; allowed: finite numbers >= 0"),
     ({"Y": Y[1:]}, ValueError, r"Y has shape \(22, 3\); allowed: that of X, \(23, 3\)"),
-    ({"draw": [1.0] * NUM_STEPS}, TypeError, "draw=.*; allowed: a function of num_steps"),
+    ({"draw": [1.0] * NUM_STEPS}, TypeError, "draw=.*; allowed: a function of num_steps, or a Scheme"),
     ({"held_out": X}, TypeError, r"(?s)held_out=.*; allowed: a pair \(X, Y\), or None"),
     ({"held_out": (X, Y[1:])}, ValueError, r"held_out\[1\] has shape \(22, 3\); allowed: that of held_out"),
     ({"held_out": [X + 9, Y]}, ValueError, r"held_out\[0\] holds indices"),
