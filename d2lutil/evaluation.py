@@ -128,7 +128,9 @@ def mean_loss(net, X, Y, h, begins=None, weights=None, loss=None):
     for start in range(0, len(X), step):
         rows = slice(start, start + step)
         O, h = forward(net, X[rows], h, None if begins is None else begins[rows])
-        losses = loss(O, Y[rows] if isinstance(Y, np.ndarray) else np.array(Y[rows], dtype=Y.dtype, ctx=O.ctx))
+        losses = loss(
+            O, Y[rows] if isinstance(Y, np.ndarray) else np.array(Y[rows], dtype=Y.dtype, ctx=O.ctx)
+        )
         if losses.shape != X[rows].shape[:2]:
             raise ValueError(
                 f"the loss has shape {losses.shape}; allowed: one a prediction, {X[rows].shape[:2]}"

@@ -5,15 +5,10 @@ from collections.abc import Callable
 from d2lutil import validation
 from d2lutil.compat import mxnet
 
-__all__ = ["make_trainer"]
+__all__ = ["updater"]
 
-Optimizer, Trainer, LRScheduler = (
-    mxnet.optimizer.Optimizer,
-    mxnet.gluon.Trainer,
-    mxnet.lr_scheduler.LRScheduler,
-)
-
-RATES = "a number above 0, a function of the number of updates, or an LRScheduler"
+Optimizer, Trainer = mxnet.optimizer.Optimizer, mxnet.gluon.Trainer
+LRScheduler = mxnet.lr_scheduler.LRScheduler
 
 
 class Descent(Optimizer):
@@ -28,15 +23,15 @@ class Descent(Optimizer):
         weight -= self._get_lr(index) * self.rescale_grad * grad
 
 
-def make_trainer(params, optimizer, optimizer_params, lr) -> Callable[[float], None]:
-    """Return a function that updates parameters by their gradients divided by its argument.
+def updater(params, optimizer, optimizer_params, lr) -> Callable[[float], None]:
+    """Return a function that divides the gradients by its argument and updates the parameters.
 
     Parameters
     ----------
     params : list of Parameter
         With gradients.
     optimizer : str, Optimizer or Trainer
-        A Trainer goes on with its state. An Optimizer is a new one: its moments live in a Trainer.
+        A Trainer goes on with its state. An Optimizer must be new: its moments would stay in its Trainer.
     optimizer_params : dict or None
         For an optimizer given by name.
     lr : float, callable, LRScheduler or None
@@ -47,55 +42,55 @@ def make_trainer(params, optimizer, optimizer_params, lr) -> Callable[[float], N
     ValueError, TypeError
         No optimizer or learning rate of this kind, or a Trainer of other parameters.
     """
-    named = isinstance(optimizer, str)
-    if optimizer_params is not None and not (named and isinstance(optimizer_params, dict)):
-        allowed = "a dict or None" if named else "None, unless the optimizer is given by name"
-        raise TypeError(f"optimizer_params={validation.short(optimizer_params)}; allowed: {allowed}")
-    optimizer_params = dict(optimizer_params or {})
-    if isinstance(lr, bool) or not (
-        callable(lr) or (lr is None and (not named or "learning_rate" in optimizer_params))
+    if optimizer_params is not None and not (
+        isinstance(optimizer, str) and isinstance(optimizer_params, dict)
     ):
+        allowed = "a dict with an optimizer given by name, else None"
+        raise TypeError(f"optimizer_params={validation.short(optimizer_params)}; allowed: {allowed}")
+    needed = isinstance(optimizer, str) and "learning_rate" not in (optimizer_params or {})
+    if not callable(lr) and (needed or lr is not None):
         lr = _rate(lr)
-    if named:
-        optimizer = _by_name(optimizer, optimizer_params)
-    if isinstance(optimizer, Trainer):
-        trainer = optimizer
-        known = {id(parameter) for parameter in trainer._params}
-        missing = [parameter.name for parameter in params if id(parameter) not in known]
-        if missing:
-            raise ValueError(
-                f"optimizer is a Trainer without {', '.join(missing)}; allowed: one of the net's parameters"
-            )
-    elif isinstance(optimizer, Optimizer):
-        if optimizer.num_update > optimizer.begin_num_update:
-            raise ValueError(
-                f"optimizer={type(optimizer).__name__} has made {optimizer.num_update} updates and its Trainer "
-                "holds the moments; allowed: a new Optimizer, or that Trainer"
-            )
-        trainer = Trainer(params, optimizer, kvstore=None)
-    else:
-        allowed = "a name, an mxnet Optimizer, or a gluon.Trainer"
-        raise TypeError(f"optimizer={validation.short(optimizer)}; allowed: {allowed}")
+    trainer = _trainer(params, optimizer, optimizer_params or {})
     if isinstance(lr, LRScheduler):
-        trainer.optimizer.lr_scheduler = lr
-    elif lr is not None:
-        if trainer.optimizer.lr_scheduler is not None:
-            raise ValueError(
-                f"lr={validation.short(lr)}; allowed with an optimizer that has a scheduler: None"
-            )
-        if not callable(lr):
-            trainer.set_learning_rate(lr)
+        trainer.optimizer.lr_scheduler, lr = lr, None
+    elif lr is not None and trainer.optimizer.lr_scheduler is not None:
+        raise ValueError(f"lr={validation.short(lr)}; allowed with an optimizer that has a scheduler: None")
 
-    def step(predictions):
-        if callable(lr) and not isinstance(lr, LRScheduler):
-            trainer.set_learning_rate(_rate(lr(trainer.optimizer.num_update)))
+    def update(predictions):
+        if lr is not None:
+            rate = _rate(lr(trainer.optimizer.num_update)) if callable(lr) else lr
+            trainer.set_learning_rate(rate)
         trainer.step(predictions, ignore_stale_grad=True)
 
-    return step
+    return update
 
 
 def _rate(lr):
-    return validation.real("lr", lr, RATES, lambda value: value > 0)
+    allowed = "a number above 0, a function of the number of updates, or an LRScheduler"
+    return validation.real("lr", lr, allowed, lambda value: value > 0)
+
+
+def _trainer(params, optimizer, optimizer_params):
+    """Return a Trainer of the parameters: the one given, or a new one."""
+    if isinstance(optimizer, Trainer):
+        known = {id(parameter) for parameter in optimizer._params}
+        missing = [parameter.name for parameter in params if id(parameter) not in known]
+        if missing:
+            raise ValueError(
+                f"optimizer lacks {', '.join(missing)}; allowed: a Trainer of net's parameters"
+            )
+        return optimizer
+    if isinstance(optimizer, str):
+        optimizer = _by_name(optimizer, optimizer_params)
+    if not isinstance(optimizer, Optimizer):
+        allowed = "a name, an mxnet Optimizer, or a gluon.Trainer"
+        raise TypeError(f"optimizer={validation.short(optimizer)}; allowed: {allowed}")
+    if optimizer.num_update > optimizer.begin_num_update:
+        raise ValueError(
+            f"optimizer={type(optimizer).__name__} has made {optimizer.num_update} updates and its Trainer "
+            "holds its moments; allowed: a new Optimizer, or that Trainer"
+        )
+    return Trainer(params, optimizer, kvstore=None)
 
 
 def _by_name(name, optimizer_params):
@@ -107,5 +102,5 @@ def _by_name(name, optimizer_params):
         return mxnet.optimizer.create(name, **optimizer_params)
     except TypeError as error:
         raise TypeError(
-            f"optimizer_params={optimizer_params}; allowed: the arguments of {name} ({error})"
+            f"optimizer_params={optimizer_params}; allowed: what {name} takes ({error})"
         ) from None

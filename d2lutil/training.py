@@ -14,7 +14,7 @@ from d2lutil import validation
 from d2lutil.compat import mxnet
 from d2lutil.evaluation import exp, first_state, forward, mean_loss, text
 from d2lutil.gradient import bptt, clip_gradients, trainable, zero_gradients
-from d2lutil.optimizers import make_trainer
+from d2lutil.optimizers import updater
 from d2lutil.schemes import Scheme
 from d2lutil.truncation import pieces
 
@@ -127,41 +127,46 @@ def train(
         held_out = (*held_out, first_state(net, held_out[0].shape[1]))
     params = trainable(net.collect_params())
     dtype = next(iter(net.collect_params().values())).dtype
-    step = make_trainer(params, optimizer, optimizer_params, lr)
-    if any(parameter._deferred_init for parameter in net.collect_params().values()):
+    update = updater(params, optimizer, optimizer_params, lr)
+    if any(parameter._deferred_init for parameter in params):
         forward(net, X[:1], first)  # gives the parameters their shapes
 
     predictions = (update_every or mean_length) * batch_size
     predictions *= 1.0 if weights is None else float(weights.mean())
     highest = sys.float_info.max if theta is None else theta * predictions
+    arrays = {"begins": begins, "weights": weights}
+    arrays = {name: value for name, value in arrays.items() if value is not None}
+    options = {} if loss is None else {"loss": loss}
+
+    def gradients(rows, h, xi):
+        """Return the loss, the gradient's norm and the next state; leave the clipped gradients in net."""
+        zero_gradients(params)
+        given = {name: value[rows] for name, value in arrays.items()} | options
+        value, h = bptt(net, X[rows], Y[rows], h, xi[rows], **given)
+        return value, clip_gradients(params, highest) / predictions, h
+
     history, tokens, updates, seconds, going = [], 0, 0, 0.0, True
     with tqdm(total=num_tokens, unit="token", disable=not sys.stderr.isatty()) as bar:
         while going and tokens < num_tokens:
             begin, total, counted, norms, h = time.perf_counter(), 0.0, 0.0, [], first
             xi = validation.scheme(draw(num_steps), num_steps, batch_size, dtype)
             for start, stop in _stretches(xi, draw, mean_length, update_every):
-                rows = slice(start, stop)
-                given = {"begins": begins, "weights": weights}
-                given = {name: value[rows] for name, value in given.items() if value is not None}
-                given |= {} if loss is None else {"loss": loss}
-                zero_gradients(params)
-                value, h = bptt(net, X[rows], Y[rows], h, xi[rows], **given)
-                norms.append(clip_gradients(params, highest) / predictions)
-                going = math.isfinite(value) and math.isfinite(norms[-1])
+                rows, size = slice(start, stop), (stop - start) * batch_size
+                value, norm, h = gradients(rows, h, xi)
+                going = math.isfinite(value) and math.isfinite(norm)
                 if going:
-                    step(predictions)
+                    update(predictions)
                     updates += 1
-                size = (stop - start) * batch_size
-                weight = size if weights is None else weights[rows].sum()
-                tokens, counted = tokens + size, counted + weight
-                total = total + value if going else math.nan
+                weight = size if weights is None else float(weights[rows].sum())
+                total, counted = total + (value if going else math.nan), counted + weight
+                norms.append(norm)
+                tokens += size
                 bar.update(size)
                 if going and after_update is not None:
                     seconds += time.perf_counter() - begin
-                    entry = {"updates": updates, "tokens": tokens, "norm": norms[-1]}
-                    going = not _ends(
-                        after_update(entry | {"loss": value / weight if weight else math.nan})
-                    )
+                    mean = value / weight if weight else math.nan
+                    entry = {"loss": mean, "norm": norm, "updates": updates, "tokens": tokens}
+                    going = not _ends(after_update(entry))
                     begin = time.perf_counter()
                 if not going or tokens >= num_tokens:
                     break
@@ -205,7 +210,7 @@ def _mean_length(draw, mean_length, update_every):
         raise ValueError(f"mean_length={mean_length}; allowed with this scheme: its own, {own}, or None")
     if own == math.inf and update_every is None:
         raise ValueError(
-            "update_every=None; allowed with a scheme that never cuts: the steps from one update to the next"
+            "update_every=None; allowed with a scheme that never cuts: the steps between two updates"
         )
     return own
 
@@ -223,6 +228,6 @@ def _stretches(xi, draw, mean_length, update_every):
     if len(stretches) == 1 and mean_length < len(xi) and not isinstance(draw, Scheme):
         raise ValueError(
             f"update_every=None; allowed where xi has no cut that all columns share in its {len(xi)} steps "
-            f"(mean_length={mean_length}): the steps from one update to the next"
+            f"(mean_length={mean_length}): the steps between two updates"
         )
     return stretches
