@@ -55,67 +55,71 @@ def perplexity(
 def text(net, X, Y, begins=None, weights=None, loss=None, names=("X", "Y")):
     """Return inputs, targets, ``begins`` and ``weights``, or say what is wrong with them.
 
-    Of the package's networks X and Y are int32 indices of the vocabulary. Of other blocks they stay as
-    they are; without a ``loss`` of its own the targets are integers.
+    For the package's networks X and Y are int32 indices of the vocabulary. For other blocks numbers that
+    are not integers take the parameters' type; without a ``loss`` the targets are integers.
     """
     own = isinstance(net, Network)
-    X = validation.tokens(names[0], X, net.vocab_size).astype("int32") if own else _data(names[0], X)
-    if weights is not None:
-        weights = validation.weights(weights, *X.shape[:2])
-        if not weights.any():
-            raise ValueError("weights sum to 0; allowed: at least one above 0")
+    X = validation.tokens(names[0], X, net.vocab_size).astype("int32") if own else _data(names[0], X, net)
+    shape = X.shape[:2]
+    weights = validation.weights(weights, *shape)
+    if weights is not None and not weights.any():
+        raise ValueError("weights sum to 0; allowed: at least one above 0")
+    Y = validation.array(names[1], Y)
+    if Y.shape[:2] != shape:
+        raise ValueError(f"{names[1]} has shape {Y.shape}; allowed: that of {names[0]}, {shape}")
     if loss is None:
-        counted = None if weights is None else weights > 0
-        if counted is not None and validation.array(names[1], Y).shape != counted.shape:
-            counted = None  # the shape is refused below
         size = net.vocab_size if own else numpy.iinfo("int32").max
-        Y = validation.tokens(names[1], Y, size, counted).astype("int32")
+        Y = validation.tokens(names[1], Y, size, None if weights is None else weights > 0).astype("int32")
     else:
-        Y = _data(names[1], Y)
-    if Y.shape[:2] != X.shape[:2]:
-        raise ValueError(f"{names[1]} has shape {Y.shape}; allowed: that of {names[0]}, {X.shape[:2]}")
-    return X, Y, validation.begins(begins, *X.shape[:2]), weights
+        Y = _data(names[1], Y, net)
+    return X, Y, validation.begins(begins, *shape), weights
 
 
-def _data(name, value):
-    value = value if isinstance(value, np.ndarray) else validation.array(name, value)
-    if value.ndim < 2 or 0 in value.shape:
-        raise ValueError(
-            f"{name} has shape {value.shape}; allowed: (num_steps, batch_size, …), nothing empty"
-        )
-    return value
+def _data(name, value, net):
+    value = validation.array(name, value)
+    if value.ndim < 2 or value.size == 0 or value.dtype.kind not in "biuf":
+        allowed = "numbers (num_steps, batch_size, …), nothing empty"
+        raise ValueError(f"{name} has shape {value.shape} and type {value.dtype}; allowed: {allowed}")
+    dtypes = [parameter.dtype for parameter in net.collect_params().values()]
+    return value.astype(dtypes[0], copy=False) if dtypes and value.dtype.kind == "f" else value
 
 
 def first_state(net, batch_size, state=None):
     """Return the state before the first step: the one given, else the zero state."""
+    if state is None:
+        if not hasattr(net, "begin_state"):
+            allowed = "a block with begin_state(batch_size); of others `train` takes the state"
+            raise TypeError(f"allowed for net: {allowed}; given {type(net).__name__}")
+        return net.begin_state(batch_size=batch_size)
     if isinstance(net, Network):
-        zero = net.begin_state(batch_size)
-        if state is None:
-            return zero
         validation.state(state, net.state_kinds, batch_size, net.num_hiddens, net.W_hh.dtype)
-    elif state is None and not hasattr(net, "begin_state"):
-        raise TypeError(
-            f"state=None; allowed for {type(net).__name__}, which has no begin_state: its first state"
-        )
-    return net.begin_state(batch_size=batch_size) if state is None else state
+    return state
 
 
 def forward(net, X, h, begins=None):
     """Return outputs and the last state; columns that begin do so from the zero state."""
     if isinstance(net, Network):
-        return net(X, h) if begins is None else net(X, h, begins=begins)
-    X = X if isinstance(X, np.ndarray) else np.array(X, dtype=X.dtype)
-    O = []
+        return net(X, h, begins=begins)
+    ctx, O = _leaf(h).ctx, []
     for start, stop in [(0, len(X))] if begins is None else pieces(begins.any(axis=1)):
         if begins is not None and begins[start].any():
-            h = _zeroed(h, np.array(begins[start][:, None]))
-        part, h = net(X[start:stop], h)
+            h = _zeroed(h, np.array(begins[start][:, None], ctx=ctx))
+        part, h = net(np.array(X[start:stop], dtype=X.dtype, ctx=ctx), h)
         O.append(part)
     return (O[0] if len(O) == 1 else np.concatenate(O, axis=0)), h
 
 
+def _leaf(h):
+    """Return the first array of a state."""
+    while isinstance(h, (list, tuple, dict)):
+        h = next(iter(h.values() if isinstance(h, dict) else h))
+    return h
+
+
 def _zeroed(h, columns):
     """Return a state with zeros in the columns marked, bool ``(batch_size, 1)``."""
+    if isinstance(h, dict):
+        return {key: _zeroed(part, columns) for key, part in h.items()}
     if isinstance(h, (list, tuple)):
         return type(h)(_zeroed(part, columns) for part in h)
     return np.where(columns, np.zeros_like(h), h)
@@ -123,24 +127,23 @@ def _zeroed(h, columns):
 
 def mean_loss(net, X, Y, h, begins=None, weights=None, loss=None):
     """Return Σ w l / Σ w over a text read from the state ``h``; :func:`text` gives the arguments."""
-    loss = cross_entropy if loss is None else loss
     total, step = 0.0, max(1, PREDICTIONS_AT_ONCE // X.shape[1])
     for start in range(0, len(X), step):
         rows = slice(start, start + step)
         O, h = forward(net, X[rows], h, None if begins is None else begins[rows])
-        losses = loss(
-            O, Y[rows] if isinstance(Y, np.ndarray) else np.array(Y[rows], dtype=Y.dtype, ctx=O.ctx)
-        )
-        if losses.shape != X[rows].shape[:2]:
-            raise ValueError(
-                f"the loss has shape {losses.shape}; allowed: one a prediction, {X[rows].shape[:2]}"
-            )
+        shape = X[rows].shape[:2]
+        if loss is None and (O.ndim != 3 or Y.max() >= O.shape[2]):
+            allowed = f"{(*shape, Y.max() + 1)}, a logit for each of the targets"
+            raise ValueError(f"net returns O of shape {O.shape}; allowed: {allowed}")
+        losses = (loss or cross_entropy)(O, np.array(Y[rows], dtype=Y.dtype, ctx=O.ctx))
+        if losses.shape != shape:
+            raise ValueError(f"loss returns an array of shape {losses.shape}; allowed: {shape}")
         if weights is None:
             total += float(losses.sum())
         else:
             counted = weights[rows] > 0
-            total += float((losses.asnumpy().astype("float64")[counted] * weights[rows][counted]).sum())
-    return total / (X.shape[0] * X.shape[1] if weights is None else weights.sum())
+            total += float(losses.asnumpy().astype("float64")[counted] @ weights[rows][counted])
+    return total / (X.shape[0] * X.shape[1] if weights is None else float(weights.sum()))
 
 
 def cross_entropy(O, Y):

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy
+
 from d2lutil import validation
 from d2lutil.compat import mxnet
 
@@ -90,7 +92,20 @@ def _trainer(params, optimizer, optimizer_params):
             f"optimizer={type(optimizer).__name__} has made {optimizer.num_update} updates and its Trainer "
             "holds its moments; allowed: a new Optimizer, or that Trainer"
         )
+    for parameter in params:
+        state = optimizer.create_state(0, mxnet.nd.zeros((1,), dtype=parameter.dtype))
+        dtypes = {numpy.dtype(part.dtype) for part in _arrays(state)} - {numpy.dtype(parameter.dtype)}
+        if dtypes:  # MXNet would raise at the first update
+            name, kept = type(optimizer).__name__, ", ".join(map(str, dtypes))
+            allowed = f"one that keeps {numpy.dtype(parameter.dtype)}, as SGD and Adam do"
+            raise ValueError(f"optimizer={name} keeps its state in {kept}; allowed: {allowed}")
     return Trainer(params, optimizer, kvstore=None)
+
+
+def _arrays(state):
+    if isinstance(state, (list, tuple)):
+        return [array for part in state for array in _arrays(part)]
+    return [state] if hasattr(state, "dtype") else []
 
 
 def _by_name(name, optimizer_params):

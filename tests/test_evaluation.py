@@ -1,12 +1,14 @@
 import math
 
+import mxnet
 import numpy
 import pytest
 import reference
-from mxnet import np
+from mxnet import gluon, np
 from reference import VOCAB_SIZE
 
 import d2lutil
+from d2lutil import evaluation
 
 X, Y = reference.make_text()
 STORY = d2lutil.normalize(d2lutil.load_corpus("noon_road").text)[:3000]
@@ -55,6 +57,102 @@ def test_perplexity_beyond_all_floats_is_infinite(net):
     assert d2lutil.perplexity(net, X, numpy.ones_like(X)) == math.inf
 
 
+CELLS = [d2lutil.RNN, d2lutil.GRU, d2lutil.LSTM]
+
+
+@pytest.fixture(params=CELLS, ids=lambda cell: cell.__name__)
+def cell(request):
+    mxnet.random.seed(0)
+    net = request.param(len(VOCAB), 12)
+    net.initialize()
+    return net
+
+
+def losses(net, X, Y):
+    """Return the cross-entropies of a text without beginnings, from the zero state."""
+    O = net(np.array(X, dtype=X.dtype), net.begin_state(X.shape[1]))[0].asnumpy().astype("float64")
+    O -= numpy.log(numpy.exp(O).sum(axis=-1, keepdims=True))
+    return -numpy.take_along_axis(O, Y[..., None], axis=-1)[..., 0]
+
+
+@pytest.mark.parametrize("at_once", [3, 8192])
+def test_perplexity_weighs_predictions_and_begins_sequences(cell, at_once, monkeypatch):
+    monkeypatch.setattr(evaluation, "PREDICTIONS_AT_ONCE", at_once)
+    begins, weights = numpy.zeros((23, 3), dtype=bool), numpy.random.default_rng(0).random((23, 3))
+    begins[[4, 15], [0, 2]] = begins[9] = True
+    weights[weights < 0.2] = 0
+    expected = numpy.zeros((23, 3))
+    for column in range(3):
+        starts = [0, *numpy.flatnonzero(begins[:, column])]
+        for start, stop in zip(starts, [*starts[1:], 23], strict=True):
+            part = slice(start, stop), slice(column, column + 1)
+            expected[part] = losses(cell, X[part], Y[part])
+    mean = (weights * expected).sum() / weights.sum()
+    hidden = numpy.where(weights > 0, Y, -1)
+    given = d2lutil.perplexity(cell, X, hidden, begins=begins, weights=weights)
+    assert given == pytest.approx(math.exp(mean), rel=1e-5)
+
+
+class Layers(mxnet.gluon.Block):
+    """Two layers of Gluon's GRU between an embedding and the logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.dense = gluon.nn.Embedding(7, 3), gluon.nn.Dense(7, flatten=False)
+        self.gru = gluon.rnn.GRU(4, num_layers=2, dropout=0.5)
+
+    def begin_state(self, batch_size):
+        return self.gru.begin_state(batch_size)
+
+    def forward(self, X, h):
+        H, h = self.gru(self.embed(X), h)
+        return self.dense(H), h
+
+
+def test_perplexity_of_a_block_weighs_and_begins_too():
+    net = Layers()
+    net.initialize()
+    begins, weights = numpy.zeros((23, 3), dtype=bool), numpy.ones(23)
+    begins[8, 1], weights[:2] = True, 0
+    whole, part = losses(net, X, Y), (slice(8, 23), slice(1, 2))
+    whole[part] = losses(net, X[part], Y[part])
+    given = d2lutil.perplexity(net, X, Y, begins=begins, weights=weights)
+    assert given == pytest.approx(math.exp(whole[2:].mean()), rel=1e-5)
+    with pytest.raises(ValueError, match=r"O of shape \(23, 3, 7\); allowed: \(23, 3, 8\)"):
+        d2lutil.perplexity(net, X, numpy.full_like(Y, 7))
+
+
+def test_a_loss_that_is_not_finite_does_not_matter_where_its_weight_is_0(net):
+    O = net(X, net.begin_state(3))[0]
+    weights = numpy.ones(23)
+    weights[-1] = 0
+    expected = d2lutil.perplexity(net, X[:-1], Y[:-1])
+    forward = type(net).forward
+
+    def broken(self, *args):
+        O, h = forward(self, *args)
+        O[-1] = math.nan
+        return O, h
+
+    assert O.shape == (23, 3, VOCAB_SIZE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(net), "forward", broken)
+        assert d2lutil.perplexity(net, X, Y, weights=weights) == pytest.approx(expected)
+        assert math.isnan(d2lutil.perplexity(net, X, Y))
+
+
+def test_perplexity_without_anything_that_counts_is_refused(net):
+    with pytest.raises(ValueError, match="weights sum to 0; allowed: at least one above 0"):
+        d2lutil.perplexity(net, X, Y, weights=numpy.zeros(23))
+
+
+def test_perplexity_of_a_block_without_a_first_state_is_refused():
+    dense = gluon.nn.Dense(7)
+    dense.initialize()
+    with pytest.raises(TypeError, match=r"allowed for net: a block with begin_state.*; given Dense"):
+        d2lutil.perplexity(dense, X, Y)
+
+
 def test_perplexity_refuses_targets_of_another_shape(net):
     with pytest.raises(ValueError, match=r"Y has shape \(22, 3\); allowed: .*\(23, 3\)"):
         d2lutil.perplexity(net, X, Y[1:])
@@ -70,6 +168,18 @@ def test_generate_adds_characters_to_the_prefix(num_chars, writer):
     text = d2lutil.generate(writer, VOCAB, "the noon", num_chars)
     assert text.startswith("the noon")
     assert len(text) == len("the noon") + num_chars
+
+
+def test_every_cell_generates_what_it_finds_likeliest(cell):
+    text = d2lutil.generate(cell, VOCAB, "the noon", 20)
+    ids = VOCAB.encode(text)
+    O, _ = cell(ids[:-1, None], cell.begin_state(1))
+    assert (ids[8:] == O.asnumpy()[7:, 0, 1:].argmax(axis=-1) + 1).all()
+
+
+def test_generate_refuses_what_is_no_network_over_characters():
+    with pytest.raises(TypeError, match="allowed for net: an RNN, GRU or LSTM of d2lutil; given Layers"):
+        d2lutil.generate(Layers(), VOCAB, "a", 2)
 
 
 def test_generate_takes_the_likeliest_character(writer):
