@@ -7,13 +7,15 @@ today's NumPy.
 
 from d2lutil.compat import mxnet as _mxnet  # noqa: F401  (first: everything below needs it)
 from d2lutil.corpus import Corpus, load_corpus
+from d2lutil.evaluation import generate, perplexity
 from d2lutil.figures import COLORS, partition, reach, reach_map, use_style
 from d2lutil.gradient import bptt, clip_gradients, zero_gradients
 from d2lutil.jacobians import influence, jacobians
 from d2lutil.networks import GRU, LSTM, RNN
 from d2lutil.notebook import glue
+from d2lutil.schemes import Full, LengthDependent, Randomized, Regular, Scheme, Unweighted
 from d2lutil.text import Vocab, normalize, split_streams, streams
-from d2lutil.training import generate, perplexity, train
+from d2lutil.training import train
 from d2lutil.truncation import carry, full, length_dependent, randomized, regular, segments
 
 __all__ = [
@@ -22,6 +24,12 @@ __all__ = [
     "LSTM",
     "RNN",
     "Corpus",
+    "Full",
+    "LengthDependent",
+    "Randomized",
+    "Regular",
+    "Scheme",
+    "Unweighted",
     "Vocab",
     "bptt",
     "carry",

@@ -1,190 +1,233 @@
-"""Training: epochs under a truncation scheme, perplexity, generated text."""
+"""Training: the scheme cuts the gradient, an optimizer moves the weights."""
 
 import math
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from d2lutil import validation
 from d2lutil.compat import mxnet
+from d2lutil.evaluation import exp, first_state, forward, mean_loss, text
 from d2lutil.gradient import bptt, clip_gradients, trainable, zero_gradients
-from d2lutil.truncation import segments
+from d2lutil.optimizers import updater
+from d2lutil.schemes import Scheme
+from d2lutil.truncation import pieces
 
-__all__ = ["generate", "perplexity", "train"]
-
-PREDICTIONS_AT_ONCE = 8192  # whose logits are in memory together
+__all__ = ["train"]
 
 
-def train(net, X, Y, draw, *, lr, theta, mean_length, num_tokens, held_out=None):
-    """Train by stochastic gradient descent, one update a segment.
+def train(
+    net: mxnet.gluon.Block,
+    X: ArrayLike,
+    Y: ArrayLike,
+    draw: Scheme | Callable[[int], ArrayLike],
+    *,
+    num_tokens: int,
+    lr: float | Callable[[int], float] | mxnet.lr_scheduler.LRScheduler | None = None,
+    theta: float | None = None,
+    mean_length: float | None = None,
+    update_every: int | None = None,
+    optimizer: str | mxnet.optimizer.Optimizer | mxnet.gluon.Trainer = "sgd",
+    optimizer_params: dict[str, Any] | None = None,
+    begins: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    loss: Callable | None = None,
+    state: Any = None,
+    held_out: tuple[ArrayLike, ArrayLike] | None = None,
+    callback: Callable[[dict], bool | None] | None = None,
+    after_update: Callable[[dict], bool | None] | None = None,
+) -> list[dict]:
+    """Train a network: the scheme says where the gradient is cut, ``update_every`` when the weights move.
 
-    The gradient is divided by the *expected* number of predictions in a segment. Dividing by the
-    drawn number would weigh short segments up and bias the gradient.
+    An update is also a cut, because earlier states belong to old parameters. By default the weights
+    move at the cuts that all columns share and at the end of a pass over the text. The gradient of an
+    update is divided by the *expected* number of counted predictions in it, mean_length × batch_size ×
+    the mean weight, or with ``update_every`` that number of steps × batch_size × the mean weight. To
+    divide by the drawn number would weigh short segments up and bias the gradient. The last update of a
+    pass, which may have fewer steps, is divided by the same number.
 
     Parameters
     ----------
-    net : RNN
-        Changed in place.
-    X, Y : int arrays ``(num_steps, batch_size)``
-        As :func:`streams` gives.
-    draw : callable
-        ``draw(num_steps)`` returns the scheme of an epoch.
-    lr : float
-        Learning rate, above 0.
-    theta : float or None
-        Clips the gradient's norm, per prediction; None does not clip.
-    mean_length : float
-        Expected steps in a segment, above 0.
+    net : RNN, GRU, LSTM, or a Gluon block that :func:`bptt` takes
+        Changed in place; a second call goes on from its parameters.
+    X, Y : arrays ``(num_steps, batch_size)``
+        As :func:`streams` gives, or what the block and its loss take.
+    draw : Scheme, or callable
+        ``draw(num_steps)`` returns the ξ of a pass.
     num_tokens : int
-        How many predictions to train on. The text is read again as often as that takes; the last
-        update ends the training, wherever in the text it is.
+        How many predictions to train on, counted or not. The text is read again as often as that takes;
+        the last update ends the training, wherever in the text it is.
+    lr : float, callable or LRScheduler
+        Learning rate, above 0: a number, ``lr(n)`` of the n updates the optimizer has made before, or a
+        scheduler of MXNet. May be left out where the optimizer has its own.
+    theta : float, optional
+        Clips the gradient's norm, per counted prediction; None does not clip.
+    mean_length : float, optional
+        Expected steps between two shared cuts, above 0. A :class:`Scheme` knows it; a plain callable
+        needs it unless ``update_every`` is given.
+    update_every : int, optional
+        Steps from one update to the next, 1 to num_steps. Needed where the ξ has no shared cuts.
+    optimizer : str, Optimizer or Trainer
+        What ``gluon.Trainer`` takes, or a Trainer, whose state (moments, counts) goes on. Default:
+        stochastic gradient descent.
+    optimizer_params : dict, optional
+        Arguments of an optimizer given by name.
+    begins, weights, loss
+        As in :func:`bptt`.
+    state : optional
+        State before the first step of each pass; default zero, by the net's ``begin_state``.
     held_out : (X, Y), optional
-        Text whose perplexity is measured after each epoch.
+        Text that is evaluated after each pass, from the zero state.
+    callback : callable, optional
+        ``callback(entry)`` is called after each pass with its entry of the history. Returning True
+        ends the training.
+    after_update : callable, optional
+        The same after each update, with ``updates`` and ``tokens`` so far and this update's mean ``loss``
+        and ``norm``. The parameters' gradients are those of the update, clipped.
 
     Returns
     -------
     list of dict
-        For each epoch, the last of which may be a part of one: the ``perplexity`` over the text while
+        For each pass, the last of which may be a part of one: the ``perplexity`` over the text while
         training, the ``held_out`` perplexity after it (NaN without such text), the largest gradient
-        ``norm`` before clipping, per prediction; and since the start of the training the number of
-        ``updates``, of ``tokens``, and of ``seconds``, tests on held-out text left out. Training stops
-        early where the loss or the norm is not finite: the last perplexity is then NaN, and the
-        parameters are those before that update.
-    """
-    X, Y = _pair(net, X, Y)
-    lr = validation.real("lr", lr, "a number above 0", lambda value: value > 0)
-    if theta is not None:
-        theta = validation.real("theta", theta, "a number above 0, or None", lambda v: v > 0)
-    mean_length = validation.real("mean_length", mean_length, "a number above 0", lambda v: v > 0)
-    num_tokens = validation.integer("num_tokens", num_tokens, 1)
-    if not callable(draw):
-        raise TypeError(f"draw={draw!r}; allowed: a function of num_steps")
-    if held_out is not None:
-        if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
-            raise TypeError(f"held_out={held_out!r}; allowed: a pair (X, Y), or None")
-        held_out = _pair(net, *held_out, names=("held_out[0]", "held_out[1]"))
-    predictions = mean_length * X.shape[1]
-    highest = sys.float_info.max if theta is None else theta * predictions
-    history, tokens, updates, seconds = [], 0, 0, 0.0
-    with tqdm(total=num_tokens, unit="token", disable=not sys.stderr.isatty()) as bar:
-        while tokens < num_tokens:
-            begin, total, read, norms = time.perf_counter(), 0.0, 0, []
-            h = net.begin_state(X.shape[1])
-            xi = validation.scheme(draw(len(X)), len(X))
-            for start, stop in segments(xi):
-                zero_gradients(net.parameters())
-                loss, h = bptt(net, X[start:stop], Y[start:stop], h, xi[start:stop])
-                norms.append(clip_gradients(net.parameters(), highest) / predictions)
-                read += X[start:stop].size
-                bar.update(X[start:stop].size)
-                if not (math.isfinite(loss) and math.isfinite(norms[-1])):
-                    total = math.nan
-                    break
-                total, updates = total + loss, updates + 1
-                for parameter in trainable(net.parameters()):
-                    value = parameter.data()
-                    value -= lr / predictions * parameter.grad()
-                if tokens + read >= num_tokens:
-                    break
-            tokens += read
-            seconds += time.perf_counter() - begin
-            history.append(
-                {
-                    "perplexity": _exp(total / read),
-                    "held_out": math.nan if held_out is None else perplexity(net, *held_out),
-                    "norm": max(norms),
-                    "updates": updates,
-                    "tokens": tokens,
-                    "seconds": seconds,
-                }
-            )
-            if not math.isfinite(total):
-                break
-    return history
-
-
-def _pair(net, X, Y, names=("X", "Y")):
-    X, Y = (validation.tokens(n, A, net.vocab_size) for n, A in zip(names, (X, Y), strict=True))
-    if X.shape != Y.shape:
-        raise ValueError(f"{names[1]} has shape {Y.shape}; allowed: that of {names[0]}, {X.shape}")
-    return X, Y
-
-
-def cross_entropy(O, Y):
-    """Return the cross-entropy of each prediction, in nats: O ``(…, vocab_size)``, Y ``(…)``."""
-    return -mxnet.npx.pick(mxnet.npx.log_softmax(O, axis=-1), Y, axis=-1)
-
-
-def perplexity(net, X, Y):
-    """Return exp of the mean cross-entropy of a network on a text, read from the zero state.
-
-    Parameters
-    ----------
-    net : RNN
-    X, Y : int arrays ``(num_steps, batch_size)``
-
-    Returns
-    -------
-    float
-        1 for perfect predictions, vocab_size for guessing.
-    """
-    X, Y = _pair(net, X, Y)
-    h, total, step = net.begin_state(X.shape[1]), 0.0, max(1, PREDICTIONS_AT_ONCE // X.shape[1])
-    for start in range(0, len(X), step):
-        O, h = net(X[start : start + step], h)
-        total += float(cross_entropy(O, mxnet.np.array(Y[start : start + step], ctx=O.ctx)).sum())
-    return _exp(total / X.size)
-
-
-def _exp(x):
-    return math.exp(x) if x < 700 else math.inf if x == x else math.nan
-
-
-def generate(net, vocab, prefix, num_chars, *, temperature=0.0, rng=None):
-    """Continue a text, a character at a time.
-
-    Parameters
-    ----------
-    net : RNN
-    vocab : Vocab
-    prefix : str
-        What the network reads first: at least one character.
-    num_chars : int
-        How many to add, at least 0.
-    temperature : float
-        0 takes the likeliest character; above 0 draws from softmax(O / temperature).
-    rng : numpy.random.Generator, optional
-        Draws the characters; needed if temperature > 0.
-
-    Returns
-    -------
-    str
-        The prefix and the added characters, never the unknown token.
+        ``norm`` before clipping, per counted prediction; and since the start of the training the number
+        of ``updates``, of ``tokens``, and of ``seconds``, held-out text and callbacks left out. With a
+        ``loss`` of your own the mean ``loss`` stands in the place of ``perplexity``, and ``held_out`` is
+        a mean too. Training stops early where the loss or the norm is not finite: the mean of that pass
+        is then NaN, and parameters and optimizer are those before that update.
 
     Raises
     ------
     ValueError, TypeError
-        Bad arguments, another vocabulary than the network's, or parameters that give no finite logits.
+        A bad argument; a scheme without shared cuts and no ``update_every``; a ``mean_length`` other than
+        the scheme's.
     """
-    if not isinstance(prefix, str) or not prefix:
-        raise ValueError(f"prefix={prefix!r}; allowed: a string of at least one character")
-    if len(vocab) != net.vocab_size:
-        raise ValueError(f"vocab holds {len(vocab)} tokens; allowed: the net's {net.vocab_size}")
-    num_chars = validation.integer("num_chars", num_chars, 0)
-    temperature = validation.real("temperature", temperature, "a number >= 0", lambda v: v >= 0)
-    if temperature and not isinstance(rng, numpy.random.Generator):
-        raise TypeError(f"rng={rng!r}; allowed with temperature > 0: a numpy.random.Generator")
-    O, h = net(vocab.encode(prefix)[:, None], net.begin_state(1))
-    added = []
-    for _ in range(num_chars):
-        scores = O[-1, 0].asnumpy().astype("float64")
-        if not numpy.isfinite(scores).all():
-            raise ValueError("net gives logits that are not finite; allowed: finite parameters")
-        scores[0] = -numpy.inf  # the unknown token
-        if temperature:  # the largest of the scores with Gumbel noise is a draw from the softmax
-            scores = scores / temperature + rng.gumbel(size=len(scores))
-        added.append(int(scores.argmax()))
-        O, h = net([[added[-1]]], h)
-    return prefix + vocab.decode(added)
+    X, Y, begins, weights = text(net, X, Y, begins, weights, loss)
+    num_steps, batch_size = X.shape[:2]
+    first = first_state(net, batch_size, state)
+    if theta is not None:
+        theta = validation.real("theta", theta, "a number above 0, or None", lambda v: v > 0)
+    num_tokens = validation.integer("num_tokens", num_tokens, 1)
+    if update_every is not None:
+        update_every = validation.integer("update_every", update_every, 1, num_steps)
+    mean_length = _mean_length(draw, mean_length, update_every)
+    for name, value in (("callback", callback), ("after_update", after_update), ("loss", loss)):
+        if value is not None and not callable(value):
+            raise TypeError(f"{name}={validation.short(value)}; allowed: a function, or None")
+    if held_out is not None:
+        if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
+            given = validation.short(held_out)
+            raise TypeError(f"held_out={given}; allowed: a pair (X, Y), or None")
+        held_out = text(net, *held_out, loss=loss, names=("held_out[0]", "held_out[1]"))[:2]
+        held_out = (*held_out, first_state(net, held_out[0].shape[1]))
+    params = trainable(net.collect_params())
+    dtype = next(iter(net.collect_params().values())).dtype
+    update = updater(params, optimizer, optimizer_params, lr)
+    if any(parameter._deferred_init for parameter in params):
+        forward(net, X[:1], first)  # gives the parameters their shapes
+
+    predictions = (update_every or mean_length) * batch_size
+    predictions *= 1.0 if weights is None else float(weights.mean())
+    highest = sys.float_info.max if theta is None else theta * predictions
+    arrays = {"begins": begins, "weights": weights}
+    arrays = {name: value for name, value in arrays.items() if value is not None}
+    options = {} if loss is None else {"loss": loss}
+
+    def gradients(rows, h, xi):
+        """Return the loss, the gradient's norm and the next state; leave the clipped gradients in net."""
+        zero_gradients(params)
+        given = {name: value[rows] for name, value in arrays.items()} | options
+        value, h = bptt(net, X[rows], Y[rows], h, xi[rows], **given)
+        return value, clip_gradients(params, highest) / predictions, h
+
+    history, tokens, updates, seconds, going = [], 0, 0, 0.0, True
+    with tqdm(total=num_tokens, unit="token", disable=not sys.stderr.isatty()) as bar:
+        while going and tokens < num_tokens:
+            begin, total, counted, norms, h = time.perf_counter(), 0.0, 0.0, [], first
+            xi = validation.scheme(draw(num_steps), num_steps, batch_size, dtype)
+            for start, stop in _stretches(xi, draw, mean_length, update_every):
+                rows, size = slice(start, stop), (stop - start) * batch_size
+                value, norm, h = gradients(rows, h, xi)
+                going = math.isfinite(value) and math.isfinite(norm)
+                if going:
+                    update(predictions)
+                    updates += 1
+                weight = size if weights is None else float(weights[rows].sum())
+                total, counted = total + (value if going else math.nan), counted + weight
+                norms.append(norm)
+                tokens += size
+                bar.update(size)
+                if going and after_update is not None:
+                    seconds += time.perf_counter() - begin
+                    mean = value / weight if weight else math.nan
+                    entry = {"loss": mean, "norm": norm, "updates": updates, "tokens": tokens}
+                    going = not _ends(after_update(entry))
+                    begin = time.perf_counter()
+                if not going or tokens >= num_tokens:
+                    break
+            seconds += time.perf_counter() - begin
+            mean = total / counted if counted else math.nan
+            outside = math.nan if held_out is None else mean_loss(net, *held_out, loss=loss)
+            if loss is None:
+                entry = {"perplexity": exp(mean), "held_out": exp(outside)}
+            else:
+                entry = {"loss": mean, "held_out": outside}
+            entry |= {"norm": max(norms), "updates": updates, "tokens": tokens, "seconds": seconds}
+            history.append(entry)
+            if callback is not None and _ends(callback(entry)):
+                going = False
+    return history
+
+
+def _ends(answer):
+    """Return whether a callback's answer is True; anything else that it returns has no meaning."""
+    return isinstance(answer, (bool, numpy.bool_)) and bool(answer)
+
+
+def _mean_length(draw, mean_length, update_every):
+    """Return the expected steps between two shared cuts, None where it is not needed."""
+    if not callable(draw) or isinstance(draw, type):
+        raise TypeError(
+            f"draw={validation.short(draw)}; allowed: a function of num_steps, or a Scheme, as Regular(35)"
+        )
+    if mean_length is not None:
+        mean_length = validation.real("mean_length", mean_length, "a number above 0", lambda v: v > 0)
+    own = getattr(draw, "mean_length", None)
+    if own is None:
+        if mean_length is None and update_every is None:
+            raise TypeError(
+                "mean_length=None; allowed for a plain function: a number above 0, or update_every="
+            )
+        return mean_length
+    if own != math.inf:
+        own = validation.real("draw.mean_length", own, "a number above 0, or inf", lambda v: v > 0)
+    if mean_length is not None and not math.isclose(mean_length, own, rel_tol=1e-9):
+        raise ValueError(f"mean_length={mean_length}; allowed with this scheme: its own, {own}, or None")
+    if own == math.inf and update_every is None:
+        raise ValueError(
+            "update_every=None; allowed with a scheme that never cuts: the steps between two updates"
+        )
+    return own
+
+
+def _stretches(xi, draw, mean_length, update_every):
+    """Return the ``(start, stop)`` of the updates of a pass.
+
+    A scheme's ξ may by chance have no cut in a pass. The ξ of other callables must have one, unless the
+    mean length they come with is that of the pass or longer.
+    """
+    if update_every is not None:
+        starts = range(0, len(xi), update_every)
+        return [(start, min(start + update_every, len(xi))) for start in starts]
+    stretches = pieces(xi == 0)
+    if len(stretches) == 1 and mean_length < len(xi) and not isinstance(draw, Scheme):
+        raise ValueError(
+            f"update_every=None; allowed where xi has no cut that all columns share in its {len(xi)} steps "
+            f"(mean_length={mean_length}): the steps between two updates"
+        )
+    return stretches
