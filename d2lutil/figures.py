@@ -71,7 +71,7 @@ def reach(xi):
            [0., 0., 1., 0.],
            [0., 0., 1., 1.]])
     """
-    xi = validation.scheme(xi)
+    xi = _one_column(xi)
     weight = numpy.eye(len(xi))
     with numpy.errstate(over="ignore", invalid="ignore"):
         for t in range(1, len(xi)):
@@ -209,11 +209,19 @@ def _schemes(schemes, num_steps=None):
         raise TypeError(f"schemes={schemes!r}; allowed: a dict of names to weights, at least one")
     checked = {}
     for name, xi in schemes.items():
-        checked[name] = validation.scheme(xi, num_steps)
+        checked[name] = _one_column(xi, num_steps)
         num_steps = len(checked[name])
         if not numpy.isfinite(reach(checked[name])).all():
             raise ValueError(f"schemes[{name!r}] has products beyond float64; allowed: finite ones")
     return checked
+
+
+def _one_column(xi, num_steps=None):
+    """Return the scheme of one column, ``(num_steps,)``, or say what is wrong with it."""
+    xi = validation.scheme(xi, num_steps)
+    if xi.ndim != 1:
+        raise ValueError(f"xi has shape {xi.shape}; allowed: (num_steps,), the scheme of one column")
+    return xi
 
 
 def _segment(ax, text, start, stop, top, color):

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from d2lutil import validation
 from d2lutil.compat import mxnet
 from d2lutil.evaluation import exp, first_state, forward, mean_loss, text
-from d2lutil.gradient import bptt, clip_gradients, trainable, zero_gradients
+from d2lutil.gradient import accumulate, bptt, clip_gradients, trainable, zero_gradients
+from d2lutil.networks import Network
 from d2lutil.optimizers import updater
 from d2lutil.schemes import Scheme
 from d2lutil.truncation import pieces
@@ -134,15 +135,16 @@ def train(
     predictions = (update_every or mean_length) * batch_size
     predictions *= 1.0 if weights is None else float(weights.mean())
     highest = sys.float_info.max if theta is None else theta * predictions
-    arrays = {"begins": begins, "weights": weights}
-    arrays = {name: value for name, value in arrays.items() if value is not None}
-    options = {} if loss is None else {"loss": loss}
+    by_hand = isinstance(net, Network) and loss is None
 
     def gradients(rows, h, xi):
         """Return the loss, the gradient's norm and the next state; leave the clipped gradients in net."""
         zero_gradients(params)
-        given = {name: value[rows] for name, value in arrays.items()} | options
-        value, h = bptt(net, X[rows], Y[rows], h, xi[rows], **given)
+        begin, weight = (None if array is None else array[rows] for array in (begins, weights))
+        if by_hand:
+            value, h = accumulate(net, X[rows], Y[rows], h, xi[rows], begin, weight)
+        else:
+            value, h = bptt(net, X[rows], Y[rows], h, xi[rows], begins=begin, weights=weight, loss=loss)
         return value, clip_gradients(params, highest) / predictions, h
 
     history, tokens, updates, seconds, going = [], 0, 0, 0.0, True

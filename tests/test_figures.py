@@ -114,9 +114,9 @@ def test_reach_map_has_a_panel_a_scheme_and_one_scale():
     [
         ({}, TypeError, r"schemes=\{\}; allowed: a dict of names to weights"),
         ([[0, 1, 1]], TypeError, "schemes=.*; allowed: a dict of names to weights"),
-        ({"a": [0, 1, 1], "b": [0, 1]}, ValueError, "xi holds 2 weights for num_steps=3"),
+        ({"a": [0, 1, 1], "b": [0, 1]}, ValueError, r"xi has shape \(2,\); allowed: \(3,\)"),
         ({"a": [0, -1, 1]}, ValueError, r"xi\[1\]=-1.0; allowed: finite numbers >= 0"),
-        ({"a": "abc"}, TypeError, "xi='abc'; allowed: a sequence of numbers"),
+        ({"a": "abc"}, TypeError, "allowed for xi: a sequence of numbers; given 'abc'"),
     ],
 )
 def test_bad_schemes(draw, schemes, error, message):
@@ -138,7 +138,7 @@ def test_bad_text(text):
 
 
 def test_a_text_and_a_scheme_of_different_lengths():
-    with pytest.raises(ValueError, match="xi holds 3 weights for num_steps=4"):
+    with pytest.raises(ValueError, match=r"xi has shape \(3,\); allowed: \(4,\)"):
         d2lutil.partition("abcd", {"full": d2lutil.full(3)})
 
 

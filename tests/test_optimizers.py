@@ -128,10 +128,10 @@ def test_a_rate_beside_a_trainer_sets_its_rate(net):
 
 
 def test_an_update_that_is_not_finite_leaves_the_optimizer_alone(net, monkeypatch):
-    bptt, calls = training.bptt, []
+    accumulate, calls = training.accumulate, []
 
     def explode(*args, **kwargs):
-        result = bptt(*args, **kwargs)
+        result = accumulate(*args, **kwargs)
         calls.append(args)
         if len(calls) == 3:
             net.W_hh.grad()[0, 0] = math.nan
@@ -142,7 +142,7 @@ def test_an_update_that_is_not_finite_leaves_the_optimizer_alone(net, monkeypatc
         mxnet.gluon.Trainer(n.collect_params(), "adam", {"learning_rate": 0.02}) for n in (net, other)
     ]
     d2lutil.train(other, X, Y, SCHEME, num_tokens=25, optimizer=trainers[1])  # two updates
-    monkeypatch.setattr(training, "bptt", explode)
+    monkeypatch.setattr(training, "accumulate", explode)
     (epoch,) = train(net, optimizer=trainers[0])
     assert (epoch["updates"], trainers[0].optimizer.num_update) == (2, 2)
     assert reference.difference(reference.values(net), reference.values(other)) == 0

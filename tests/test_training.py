@@ -383,17 +383,17 @@ def test_training_stops_where_the_loss_is_not_finite(net):
 @pytest.mark.parametrize("theta", [None, 1])
 def test_an_update_that_is_not_finite_is_left_out(theta, net, monkeypatch):
     """The norm of the second segment is infinite, while its loss is finite."""
-    bptt = training.bptt
+    accumulate = training.accumulate
 
-    def explode(net, X, Y, h, xi):
-        loss, h = bptt(net, X, Y, h, xi)
+    def explode(net, X, *args):
+        loss, h = accumulate(net, X, *args)
         calls.append(X)
         if len(calls) == 2:
             net.W_hh.grad()[0, 0] = math.inf
         return loss, h
 
     calls = []
-    monkeypatch.setattr(training, "bptt", explode)
+    monkeypatch.setattr(training, "accumulate", explode)
     (epoch,) = train(net, lambda n: d2lutil.regular(n, 5), theta=theta, num_tokens=4 * X.size)
     assert (epoch["updates"], epoch["tokens"], epoch["norm"]) == (1, 10 * BATCH_SIZE, math.inf)
     assert math.isnan(epoch["perplexity"])
