@@ -7,13 +7,16 @@ import d2lutil  # first: it makes MXNet load under today's NumPy
 import mxnet
 import numpy
 from d2lutil.cluster import Checkpoints, Exchange, columns
+from d2lutil.paths import absolute
 from mxnet import gluon
 
 
 def parse():
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", default="time_machine")
+    parser.add_argument(
+        "--corpus", default="time_machine", help="a name, or a text file"
+    )
     parser.add_argument(
         "--batch", type=int, default=32, help="of all workers"
     )
@@ -34,12 +37,21 @@ def parse():
     options = parser.parse_args()
     if options.segments < 1:
         parser.error(f"--segments={options.segments}; allowed: at least 1")
+    try:
+        options.corpus = d2lutil.load_corpus(options.corpus)
+        if options.save:
+            options.save = absolute("--save", options.save)
+            if not options.save.parent.is_dir():
+                save = f"--save={str(options.save)!r}"
+                raise ValueError(f"{save}; allowed: a file in a folder")
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     return options
 
 
 def main(options):
     """Train, and save what worker 0 has in the end."""
-    text = d2lutil.normalize(d2lutil.load_corpus(options.corpus).text)
+    text = d2lutil.normalize(options.corpus.text)
     vocab = d2lutil.Vocab(text)
     exchange = Exchange()
     X, Y = (

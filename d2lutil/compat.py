@@ -2,17 +2,26 @@
 
 MXNet 1.9.1 (2022) reads names that NumPy has dropped since. This module adds the missing ones to the
 ``numpy`` module, changes none that exists, then imports MXNet and switches it to NumPy semantics, in
-every thread.
+every thread. And it lets matplotlib be imported where there is no home directory.
 """
 
+import atexit
 import ctypes
 import os
 import platform
+import re
+import shutil
 import sys
+import tempfile
 import threading
 import warnings
+from pathlib import Path
 
 import numpy
+
+from d2lutil.validation import short
+
+MOST_THREADS = 4096  # an operation that asks for far more than a machine has ends the process
 
 
 def _financial(*args, **kwargs):
@@ -75,11 +84,28 @@ def clear_the_way():
 
 
 def check_threads():
-    """Raise if MXNet would end the process because it cannot read a number of threads."""
-    for name in ("OMP_NUM_THREADS", "MXNET_OMP_MAX_THREADS"):
-        value = os.environ.get(name, "").strip()
-        if value and not value.lstrip("+-").isdecimal():
-            raise ImportError(f"{name}={value!r} in the environment; allowed for MXNet 1.9.1: one integer")
+    """Raise if the environment holds a number of threads with which MXNet would end the process."""
+    for name, value in os.environ.items():
+        if not value or not re.fullmatch(r"(OMP|OPENBLAS)_NUM_THREADS|MXNET_\w+THREADS", name):
+            continue
+        lowest = 1 if name.startswith("MXNET_CPU_") else 0
+        number = int(value) if re.fullmatch(r"\s*\+?[0-9]{1,9}\s*", value, re.ASCII) else -1
+        if not lowest <= number <= MOST_THREADS:
+            allowed = f"for MXNet 1.9.1 one integer from {lowest} to {MOST_THREADS}"
+            raise ImportError(f"{name}={short(value)} in the environment; allowed: {allowed}")
+
+
+def give_matplotlib_a_folder():
+    """Give matplotlib a temporary folder of its own where no home directory can be determined.
+
+    An unwritable home is no error to matplotlib, which then makes such a folder itself; a missing one is.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        if not os.environ.get("MPLCONFIGDIR"):
+            os.environ["MPLCONFIGDIR"] = folder = tempfile.mkdtemp(prefix="matplotlib-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def switch_to_numpy(mxnet):
@@ -149,4 +175,5 @@ def import_mxnet():
     return mxnet
 
 
+give_matplotlib_a_folder()
 mxnet = import_mxnet()

@@ -1,5 +1,6 @@
 """The text: a checked copy of the novel from wherever one is, or the embedded story."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -7,10 +8,13 @@ import sys
 import tempfile
 import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
+
+from d2lutil import paths
+from d2lutil.validation import short
 
 with warnings.catch_warnings():
     # pooch imports tqdm.auto, which asks for ipywidgets in every notebook
@@ -23,6 +27,7 @@ FILE = "timemachine.txt"
 URL = "https://d2l-data.s3-accelerate.amazonaws.com/timemachine.txt"
 SHA256 = "8424dbd9532ac81f7e5f0b6add90e6952baea29158309d7d1bf3884f4e12c516"
 TITLES = {"time_machine": "The Time Machine, by H. G. Wells", "noon_road": "The Noon Road"}
+ALLOWED = f"{', '.join(TITLES)}, or the path of a text file"
 DIRECTORY_VARIABLE = "D2LUTIL_DATA_DIR"
 SECONDS_PER_ANSWER = 4
 SECONDS_TO_NOTICE = 8  # that there is no network, the name server included
@@ -35,28 +40,33 @@ class Corpus:
     Attributes
     ----------
     name, title, text : str
-        ``text`` is the file as it is, before :func:`normalize`.
-    source : {"directory", "cache", "download", "embedded"}
+        ``text`` is the file as it is, before :func:`normalize`. A file of the reader's own gives its name
+        without the ending to both ``name`` and ``title``.
+    source : {"directory", "cache", "download", "embedded", "file"}
+        Where the text was found; ``"file"`` is a file of the reader's own.
     """
 
     name: str
     title: str
-    text: str
+    text: str = field(repr=False)
     source: str
 
 
 def load_corpus(name="time_machine", *, directory=None, download=True):
-    """Load a text: from a directory, the cache, the network, or the package itself.
+    """Load a text: the novel, the story that the package embeds, or a file of the reader's own.
+
+    The novel comes from a directory, the cache, or the network. Paths may begin with ``~``.
 
     Parameters
     ----------
-    name : {"time_machine", "noon_road"}
-        Wells' novel, or the short story that the package embeds.
+    name : {"time_machine", "noon_road"} or path
+        Wells' novel, the short story, or a text file in UTF-8. A file that is called like one of the two
+        is meant by ``"./time_machine"``. A byte-order mark is left out, and ends of lines become newlines.
     directory : path, optional
         A folder that holds ``timemachine.txt``; without it the environment variable
-        ``D2LUTIL_DATA_DIR``, without both the cache.
+        ``D2LUTIL_DATA_DIR``, without both the cache. Not allowed beside the path of a file.
     download : bool
-        Whether the network may be asked when nothing is cached.
+        Whether the network may be asked when nothing is cached; only the novel ever needs it.
 
     Returns
     -------
@@ -66,28 +76,71 @@ def load_corpus(name="time_machine", *, directory=None, download=True):
     Raises
     ------
     ValueError
-        Unknown name, or a file whose SHA-256 is wrong; the file stays as it was.
-    FileNotFoundError
-        The directory, or the file in it, does not exist.
+        Unknown name; a file of the reader's own that is empty, or not UTF-8; a copy of the novel whose
+        SHA-256 is wrong, which stays as it was.
+    FileNotFoundError, IsADirectoryError
+        The file, the directory, or the file in it, does not exist.
     """
-    if not isinstance(name, str) or name not in TITLES:
-        raise ValueError(f"unknown corpus name={name!r}; allowed: {', '.join(TITLES)}")
-    if name == "noon_road":
-        return _embedded()
+    if not isinstance(name, (str, os.PathLike)) or name == "":
+        raise ValueError(f"unknown corpus name={short(name)}; allowed: {ALLOWED}")
     if directory is not None and not isinstance(directory, (str, os.PathLike)):
         raise TypeError(f"directory={directory!r}; allowed: a path, or None")
-    directory = directory or os.environ.get(DIRECTORY_VARIABLE)
-    if directory:
-        return _novel(Path(directory) / FILE, "directory")
-    cached = Path(pooch.os_cache("d2lutil")) / FILE
-    if cached.is_file():
-        return _novel(cached, "cache")
+    if not isinstance(name, str) or name not in TITLES:
+        if directory is not None:
+            raise ValueError(f"directory={str(directory)!r}; allowed beside a file's path: None")
+        return _file(name)
+    if name == "noon_road":
+        return _embedded()
+    if directory is not None:
+        return _novel(paths.absolute("directory", directory) / FILE, "directory")
+    if os.environ.get(DIRECTORY_VARIABLE):
+        return _novel(_directory_of_environment() / FILE, "directory")
+    cached = _cached()
+    try:
+        if cached is not None and cached.is_file():
+            return _novel(cached, "cache")
+    except OSError as error:  # of another user, say
+        reason = f"cannot read the cache {cached} ({error.strerror})"
+    else:
+        reason = f"{FILE} is not cached"
     if not download:
-        return _embedded(f"{FILE} is not cached and download=False")
+        return _embedded(f"{reason} and download=False")
     text, reason = _download(cached)
     if text is None:
         return _embedded(reason)
     return Corpus(name, TITLES[name], text, "download")
+
+
+def _file(name):
+    """Read a text file of the reader's own."""
+    path = paths.absolute("name", name)
+    is_word = isinstance(name, str) and not os.path.dirname(name) and not path.suffix
+    if is_word and not path.exists():
+        raise ValueError(f"unknown corpus name={name!r}; allowed: {ALLOWED}; {str(path)!r} does not exist")
+    try:
+        text = paths.read_text("name", path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}, or one of the names {', '.join(TITLES)}") from None
+    if not text.strip():
+        raise ValueError(f"name={str(path)!r} holds no text; allowed: a file that does")
+    return Corpus(path.stem, path.stem, text, "file")
+
+
+def _directory_of_environment():
+    """Return the folder that the environment names; one that is relative or has ``~`` is resolved there.
+
+    So it is the same folder whatever folder this process, or one that it starts, works in later.
+    """
+    os.environ[DIRECTORY_VARIABLE] = str(paths.absolute(DIRECTORY_VARIABLE, os.environ[DIRECTORY_VARIABLE]))
+    return Path(os.environ[DIRECTORY_VARIABLE])
+
+
+def _cached():
+    """Return where the novel is cached, or None without a home directory to hold the cache."""
+    try:
+        return Path(pooch.os_cache("d2lutil")) / FILE
+    except RuntimeError:
+        return None
 
 
 def _novel(path, source):
@@ -143,6 +196,10 @@ def _download(cached):
     """
     try:
         _ask()
+    except Exception as error:  # the network, or a setting for it: whatever is wrong, the story is there
+        detail = type(error).__name__ if isinstance(error, requests.RequestException) else error
+        return None, f"cannot download {URL} ({detail})"
+    try:
         fetch = functools.partial(
             pooch.retrieve,
             URL,
@@ -151,17 +208,16 @@ def _download(cached):
             downloader=pooch.HTTPDownloader(timeout=SECONDS_PER_ANSWER, progressbar=sys.stderr.isatty()),
         )
         try:
-            return _checked(Path(fetch(path=cached.parent))), None
+            if cached is not None:
+                return _checked(Path(fetch(path=cached.parent))), None
+            problem = "there is no home directory for a cache"
         except OSError as error:
             if isinstance(error, requests.RequestException):
                 raise
-            warnings.warn(
-                f"cannot write the cache {cached.parent} ({error}); the download is used unkept",
-                UserWarning,
-                stacklevel=3,
-            )
-            with tempfile.TemporaryDirectory() as folder:
-                return _checked(Path(fetch(path=folder))), None
+            problem = f"cannot write the cache {cached.parent} ({error})"
+        warnings.warn(f"{problem}; the download is used unkept", UserWarning, stacklevel=3)
+        with tempfile.TemporaryDirectory() as folder:
+            return _checked(Path(fetch(path=folder))), None
     except requests.RequestException as error:
         return None, f"cannot download {URL} ({type(error).__name__})"
     except OSError as error:  # a bundle of certificates that is not there, say
@@ -187,3 +243,8 @@ def _ask():
     thread.join(SECONDS_TO_NOTICE)
     if outcome[0] is not None:
         raise outcome[0]
+
+
+if os.environ.get(DIRECTORY_VARIABLE):
+    with contextlib.suppress(ValueError):  # raised when the novel is asked for
+        _directory_of_environment()

@@ -5,7 +5,7 @@ import numpy
 from cycler import cycler
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from d2lutil import validation
+from d2lutil import paths, validation
 from d2lutil.truncation import full, randomized, regular, segments
 
 __all__ = ["COLORS", "cover", "cover_schemes", "partition", "reach", "reach_map", "use_style"]
@@ -183,7 +183,7 @@ def cover(path=None):
         use_style()
         figure = partition(COVER_TEXT, *cover_schemes())
         if path is not None:
-            figure.savefig(path, format="svg", metadata={"Date": None})
+            figure.savefig(paths.absolute("path", path), format="svg", metadata={"Date": None})
     return figure
 
 

@@ -1,18 +1,23 @@
 """Text as numbers: normalized, numbered by a vocabulary, laid out as streams."""
 
 import re
+import unicodedata
 from collections import Counter
 
 import numpy
 
-from d2lutil.validation import array, integer
 from d2lutil.compat import mxnet
+from d2lutil.validation import array, integer, short
 
 __all__ = ["Vocab", "normalize", "split_streams", "streams"]
 
 
 def normalize(text):
-    """Lower the case of a text and turn each run of non-letters (``str.isalpha``) into one space.
+    """Lower the case of a text and turn each run of non-letters into one space.
+
+    A letter (``str.isalpha``) keeps the marks that follow it (Unicode category M), such as accents and
+    vowel signs; both are composed where Unicode has one character for them (NFC). The step may be skipped:
+    everything below takes any string, and a model of the text as it is learns case and punctuation too.
 
     Parameters
     ----------
@@ -26,15 +31,29 @@ def normalize(text):
     --------
     >>> normalize("The Time Machine, by H. G. Wells [1898]")
     'the time machine by h g wells '
+    >>> normalize("हिन्दी, 2 words")
+    'हिन्दी words'
     """
     if not isinstance(text, str):
-        raise TypeError(f"text={text!r}; allowed: a string")
-    letters = (c if c.isalpha() else " " for c in text.lower())
-    return re.sub(" +", " ", "".join(letters))
+        raise TypeError(f"text={short(text)}; allowed: a string")
+    lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    return re.sub(" +", " ", "".join(_letters(lowered)))
+
+
+def _letters(text):
+    """Yield the letters of a text and their marks as they are, and a space for anything else."""
+    in_word = False
+    for character in text:
+        is_mark = in_word and unicodedata.category(character)[0] == "M"
+        in_word = character.isalpha() or is_mark
+        yield character if in_word else " "
 
 
 class Vocab:
     """The characters of a text, numbered: 0 is the unknown token, then by falling frequency.
+
+    A character is a Unicode code point. What a reader sees as one may be several: an accent that does not
+    compose, a syllable of Hindi, many an emoji.
 
     Parameters
     ----------
@@ -59,9 +78,50 @@ class Vocab:
 
     def __init__(self, text):
         if not isinstance(text, str) or not text:
-            raise ValueError(f"text={text!r}: a vocabulary needs a string of at least one character")
+            raise ValueError(f"text={short(text)}: a vocabulary needs a string of at least one character")
         by_frequency = sorted(Counter(text).items(), key=lambda item: (-item[1], item[0]))
-        self.tokens = [self.unknown] + [character for character, _ in by_frequency]
+        self._number([self.unknown] + [character for character, _ in by_frequency])
+
+    @classmethod
+    def from_tokens(cls, tokens):
+        """Rebuild a vocabulary from its :attr:`tokens`, saved beside a network's parameters.
+
+        Parameters
+        ----------
+        tokens : sequence of str
+            The unknown token ``"<unk>"``, then single characters, each once and at least one.
+
+        Returns
+        -------
+        Vocab
+
+        Examples
+        --------
+        >>> import json
+        >>> saved = json.dumps(Vocab("banana").tokens)
+        >>> Vocab.from_tokens(json.loads(saved)).encode("nab")
+        array([2, 1, 3], dtype=int32)
+        """
+        allowed = f"a sequence of {cls.unknown!r}, then single characters, each once and at least one"
+        try:
+            tokens = list(tokens)
+        except TypeError:
+            raise TypeError(f"tokens={short(tokens)}; allowed: {allowed}") from None
+        seen = set()
+        for i, token in enumerate(tokens):
+            if not isinstance(token, str):
+                raise TypeError(f"tokens[{i}]={short(token)}; allowed: {allowed}")
+            if token in seen or (token != cls.unknown if i == 0 else len(token) != 1):
+                raise ValueError(f"tokens[{i}]={short(token)}; allowed: {allowed}")
+            seen.add(token)
+        if len(tokens) < 2:
+            raise ValueError(f"tokens={tokens}; allowed: {allowed}")
+        vocab = cls.__new__(cls)
+        vocab._number(map(str, tokens))
+        return vocab
+
+    def _number(self, tokens):
+        self.tokens = list(tokens)
         self._index = {token: i for i, token in enumerate(self.tokens)}
 
     def __len__(self):
@@ -70,7 +130,7 @@ class Vocab:
     def encode(self, text):
         """Return the indices of the characters of a string, int32 ``(len(text),)``."""
         if not isinstance(text, str):
-            raise TypeError(f"text={text!r}; allowed: a string")
+            raise TypeError(f"text={short(text)}; allowed: a string")
         return numpy.array([self._index.get(character, 0) for character in text], dtype="int32")
 
     def decode(self, ids):
@@ -78,7 +138,7 @@ class Vocab:
         try:
             each = list(ids.asnumpy() if hasattr(ids, "asnumpy") else ids)
         except TypeError:
-            raise TypeError(f"ids={ids!r}; allowed: a sequence of integers") from None
+            raise TypeError(f"ids={short(ids)}; allowed: a sequence of integers") from None
         return "".join(self.tokens[integer("ids", i, 0, len(self) - 1)] for i in each)
 
 
@@ -116,7 +176,7 @@ def streams(ids, batch_size):
     lowest, highest = ids.min(), ids.max()
     if lowest < 0 or highest > numpy.iinfo("int32").max:
         raise ValueError(f"ids holds {lowest} to {highest}; allowed: 0 to the largest int32")
-    batch_size = integer("batch_size", batch_size, 1, len(ids) - 1)
+    batch_size = _columns("batch_size", batch_size, len(ids), "the text")
     num_steps = (len(ids) - 1) // batch_size
     used = num_steps * batch_size
     X, Y = (
@@ -144,12 +204,21 @@ def split_streams(text, batch_size=32, held_out_batch_size=8):
         As :func:`streams` gives.
     """
     if not isinstance(text, str) or len(text) < 20:
-        raise ValueError(f"text={text!r}; allowed: a string of at least 20 characters")
+        raise ValueError(f"text={short(text)}; allowed: a string of at least 20 characters")
     split = len(text) * 9 // 10
-    integer("held_out_batch_size", held_out_batch_size, 1, len(text) - split - 1)
+    _columns("batch_size", batch_size, split, "the training part")
+    _columns("held_out_batch_size", held_out_batch_size, len(text) - split, "the held-out part")
     vocab = Vocab(text[:split])
     return (
         vocab,
         streams(vocab.encode(text[:split]), batch_size),
         streams(vocab.encode(text[split:]), held_out_batch_size),
     )
+
+
+def _columns(name, batch_size, length, part):
+    """Return a number of columns, or say which part of the text is too short for it."""
+    try:
+        return integer(name, batch_size, 1, length - 1)
+    except ValueError as error:
+        raise ValueError(f"{error}, because {part} has {length} characters") from None

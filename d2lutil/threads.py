@@ -8,6 +8,7 @@ gets one thread when this package is imported, and :func:`map_columns` gives eve
 import contextlib
 import itertools
 import os
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -60,7 +61,8 @@ def num_threads(batch_size, multiplications):
 def user_setting():
     """Return the number of threads that the user has set, or None."""
     values = [os.environ.get(name, "").strip() for name in SETTINGS]
-    return min((int(value) for value in values if value.isdigit() and int(value) > 0), default=None)
+    numbers = [int(value) for value in values if re.fullmatch(r"\+?[0-9]{1,9}", value)]
+    return min((number for number in numbers if number > 0), default=None)
 
 
 def processors():

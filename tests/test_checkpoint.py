@@ -32,15 +32,13 @@ def make(tmp_path, monkeypatch):
     """Return checkpoints of one process that says it is one of several."""
     from mxnet import gluon
 
-    def checkpoints(workers=1, hiddens=5, seed=2, every=2, tau=5, **settings):
+    def checkpoints(workers=1, hiddens=5, seed=2, every=2, tau=5, directory=tmp_path / "c", **settings):
         net = reference.make_net(num_hiddens=hiddens)
         trainer = gluon.Trainer(net.parameters(), "sgd", {"momentum": 0.9}, kvstore=None)
         exchange = cluster.Exchange()
         exchange.workers = workers
         texts = reference.make_text(seed=seed)
-        return cluster.Checkpoints(
-            tmp_path / "c", every, exchange, net, trainer, *texts, tau=tau, **settings
-        )
+        return cluster.Checkpoints(directory, every, exchange, net, trainer, *texts, tau=tau, **settings)
 
     return checkpoints
 
@@ -65,6 +63,19 @@ def test_a_checkpoint_holds_parameters_momentum_and_state(make):
     assert (carried["h"] == reference.make_state().asnumpy()).all()
     update(store)
     assert reference.difference(reference.values(store.net), expected) == 0
+
+
+def test_the_folder_stays_where_it_was_given(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("relative", "~/home"):
+        monkeypatch.chdir(tmp_path)
+        store = make(directory=name)
+        monkeypatch.chdir("/")
+        store.save(2, h=reference.make_state())
+        assert store.restore()[0] == 2
+        assert len(list((tmp_path / name.removeprefix("~/")).glob("*.npz"))) == 1
+    with pytest.raises(TypeError, match="directory=3; allowed: a path"):
+        make(directory=3)
 
 
 def test_a_generator_goes_on_where_it_was(make):

@@ -1,5 +1,6 @@
 import os
 import platform
+import re
 import subprocess
 import sys
 import warnings
@@ -86,15 +87,63 @@ def test_the_launcher_alone_has_no_role(argv, role, monkeypatch):
     assert os.environ.get("DMLC_ROLE") == role
 
 
-@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "MXNET_OMP_MAX_THREADS"])
+COUNTS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_OMP_MAX_THREADS", "MXNET_CPU_WORKER_NTHREADS"]
+
+
+@pytest.mark.parametrize("name", COUNTS)
 def test_a_number_of_threads_that_ends_mxnet_is_named(name, monkeypatch):
-    for value in ("4,2", "many"):
+    huge = ["99999999999999999999", "2147483648", "1000000"]
+    for value in [*huge, "4,2", "many", "-1", " ", "２", "1_0", "1e3", "+ 2", "2 x"]:
         monkeypatch.setenv(name, value)
-        with pytest.raises(ImportError, match=f"{name}='{value}' in the environment; allowed"):
+        with pytest.raises(
+            ImportError, match=f"{name}='{re.escape(value)}' in the environment; allowed.* to 4096"
+        ):
             compat.check_threads()
-    for value in ("", "2", " 2 ", "-1"):
+    for value in ("", "2", " 2 ", "+2", "4096"):
         monkeypatch.setenv(name, value)
         compat.check_threads()
+
+
+def test_no_thread_at_all_is_the_library_s_own_choice_but_for_mxnet_s_workers(monkeypatch):
+    for name in COUNTS[:3]:
+        monkeypatch.setenv(name, "0")
+    compat.check_threads()
+    monkeypatch.setenv(COUNTS[3], "0")
+    with pytest.raises(ImportError, match=r"_NTHREADS='0' .* one integer from 1 to 4096"):
+        compat.check_threads()
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_number_of_threads_is_an_error_and_no_end_of_the_process(name, python, monkeypatch):
+    monkeypatch.setenv(name, "99999999999999999999")
+    assert last_line(python("import d2lutil")).startswith(f"ImportError: {name}='99999999999999999999'")
+
+
+@pytest.mark.parametrize("home", [None, "", "relative", "/dev/null/home"])
+def test_without_a_home_everything_works(home, python, tmp_path, monkeypatch):
+    """An unknown user has no entry in the system's list that would stand in for HOME."""
+    monkeypatch.delenv("MPLCONFIGDIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
+    code = """
+import os, pwd, warnings
+if os.getuid() == 0:
+    os.setresuid(54321, 0, 0)  # the files stay readable
+else:
+    def unknown(uid):
+        raise KeyError(uid)
+    pwd.getpwuid = unknown
+warnings.simplefilter("ignore")
+import d2lutil
+print(d2lutil.load_corpus(download=False).source)
+d2lutil.use_style()
+d2lutil.reach_map({"full": d2lutil.full(3)}).savefig(os.devnull, format="svg")
+print(os.environ.get("MPLCONFIGDIR", ""))
+"""
+    run = python(code)
+    source, _, folder = run.stdout.partition("\n")
+    assert (run.returncode, source) == (0, "embedded"), run.stderr
+    assert not folder.strip() or not os.path.exists(folder.strip())  # removed in the end
 
 
 def test_who_draws_nothing_does_not_wait_for_pyplot(python):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from server import Server
@@ -14,6 +15,7 @@ from d2lutil import corpus
 
 TEXT = "The Time Machine, as the tests know it.\n" * 4000
 DATA = TEXT.encode("ascii")
+ROOT = str(Path(__file__).resolve().parent.parent)
 REAL = os.environ.get("D2LUTIL_DATA_DIR")  # before a fixture removes it
 EMBEDDED = "using the embedded text 'The Noon Road' instead"
 PROCESS = """
@@ -36,6 +38,7 @@ def novel(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(corpus, "SHA256", hashlib.sha256(DATA).hexdigest())
     monkeypatch.setattr(corpus, "URL", "http://127.0.0.1:1/timemachine.txt")
+    corpus._download.cache_clear()
 
 
 @pytest.fixture
@@ -255,3 +258,164 @@ def test_real_text_is_the_one_expected(monkeypatch):
     loaded = d2lutil.load_corpus(directory=REAL)
     assert len(loaded.text) == 178_979
     assert len(d2lutil.normalize(loaded.text)) == 173_428
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Return a function that writes a file of the reader's own."""
+    return lambda content, name="my story.txt": put(tmp_path / "own" / name, content)
+
+
+@pytest.mark.parametrize("convert", [str, lambda path: path])
+def test_a_file_of_the_reader_is_read(convert, own, server):
+    loaded = d2lutil.load_corpus(convert(own("Été in नगर.\n".encode())))
+    assert (loaded.name, loaded.title, loaded.source) == ("my story", "my story", "file")
+    assert loaded.text == "Été in नगर.\n"
+    assert server.asked == []
+
+
+def test_a_byte_order_mark_and_other_ends_of_lines_are_left_out(own):
+    loaded = d2lutil.load_corpus(own(b"\xef\xbb\xbfone\r\ntwo\rthree\n"))
+    assert loaded.text == "one\ntwo\nthree\n"
+
+
+def test_a_file_is_found_from_the_working_directory_and_from_home(own, monkeypatch):
+    path = own(b"text")
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setenv("HOME", str(path.parent))
+    for name in ("my story.txt", "./my story.txt", "~/my story.txt"):
+        assert d2lutil.load_corpus(name).text == "text"
+
+
+def test_a_name_wins_over_a_file_that_is_called_like_it(own, monkeypatch):
+    monkeypatch.chdir(own(b"mine", "noon_road").parent)
+    assert d2lutil.load_corpus("noon_road").source == "embedded"
+    assert d2lutil.load_corpus("./noon_road").text == "mine"
+
+
+@pytest.mark.parametrize("name", ["nowhere.txt", "texts/nowhere", "~/nowhere"])
+def test_a_file_that_is_not_there_is_named(name):
+    with pytest.raises(
+        FileNotFoundError, match=r"name='/.*nowhere.* does not exist; .*time_machine"
+    ) as error:
+        d2lutil.load_corpus(name)
+    assert "allowed: a text file, or one of the names time_machine, noon_road" in str(error.value)
+
+
+def test_a_word_that_is_neither_name_nor_file_names_both(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = (
+        r"name='moby_dick'; allowed: time_machine, noon_road, or the path of a text file; '/.*' does not"
+    )
+    with pytest.raises(ValueError, match=message):
+        d2lutil.load_corpus("moby_dick")
+
+
+def test_a_folder_is_no_text(tmp_path):
+    with pytest.raises(IsADirectoryError, match=r"name='/.*' is a folder; allowed: a text file"):
+        d2lutil.load_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b" \r\n"])
+def test_an_empty_file_is_refused(content, own):
+    with pytest.raises(ValueError, match=r"name='.*my story.txt' holds no text"):
+        d2lutil.load_corpus(own(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "byte", "position"),
+    [(b"caf\xe9s", "e9", 3), (b"\xef\xbb\xbfab\xff", "ff", 5), ("text".encode("utf-16"), "f[ef]", 0)],
+)
+def test_a_file_that_is_not_utf_8_is_refused(content, byte, position, own):
+    message = f"my story.txt' holds byte 0x{byte} at position {position}; allowed: a text in UTF-8"
+    with pytest.raises(ValueError, match=message):
+        d2lutil.load_corpus(own(content))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "~nobody-of-this-name/a.txt"])
+def test_a_path_that_cannot_be_is_refused(name):
+    with pytest.raises(ValueError, match=r"name='.*'; allowed: a path"):
+        d2lutil.load_corpus(name)
+
+
+def test_a_directory_beside_a_file_is_refused(own, tmp_path):
+    with pytest.raises(ValueError, match=r"directory='.*'; allowed beside a file's path: None"):
+        d2lutil.load_corpus(own(b"text"), directory=tmp_path)
+
+
+def test_a_corpus_is_printed_without_its_text():
+    assert len(repr(d2lutil.load_corpus("noon_road"))) < 100
+
+
+def test_the_home_in_a_directory_is_expanded(directory, monkeypatch):
+    monkeypatch.setenv("HOME", str(directory.parent))
+    assert d2lutil.load_corpus(directory="~/texts").source == "directory"
+    monkeypatch.setenv("D2LUTIL_DATA_DIR", "~/texts")
+    assert d2lutil.load_corpus().source == "directory"
+
+
+def test_an_empty_directory_is_refused():
+    with pytest.raises(ValueError, match="directory=''; allowed: a path, not empty"):
+        d2lutil.load_corpus(directory="")
+
+
+def test_a_relative_directory_of_the_environment_stays_where_it_was(directory, monkeypatch):
+    monkeypatch.chdir(directory.parent)
+    monkeypatch.setenv("D2LUTIL_DATA_DIR", "texts")
+    assert d2lutil.load_corpus().source == "directory"
+    monkeypatch.chdir("/")
+    assert d2lutil.load_corpus().source == "directory"
+
+
+def test_a_relative_directory_is_meant_from_where_the_program_started(directory):
+    code = """
+import os, subprocess, sys
+from d2lutil import corpus
+corpus.SHA256 = sys.argv[1]
+os.chdir("/")
+print(corpus.load_corpus().source, os.environ["D2LUTIL_DATA_DIR"])
+"""
+    command = [sys.executable, "-c", code, corpus.SHA256]
+    env = os.environ | {"D2LUTIL_DATA_DIR": "texts", "PYTHONPATH": ROOT}
+    run = subprocess.run(command, cwd=directory.parent, env=env, capture_output=True, text=True, check=True)
+    assert run.stdout == f"directory {directory}\n"
+
+
+def without_home(project):
+    raise RuntimeError("could not determine the home directory")
+
+
+def test_no_home_leads_to_the_embedded_text(monkeypatch):
+    monkeypatch.setattr("pooch.os_cache", without_home)
+    with pytest.warns(UserWarning, match=f"not cached and download=False; {EMBEDDED}"):
+        assert d2lutil.load_corpus(download=False).source == "embedded"
+    with pytest.warns(UserWarning, match=f"cannot download .*; {EMBEDDED}"):
+        assert d2lutil.load_corpus().source == "embedded"
+
+
+def test_without_a_home_the_download_is_used_unkept(server, monkeypatch):
+    monkeypatch.setattr("pooch.os_cache", without_home)
+    with pytest.warns(UserWarning, match=r"no home directory for a cache.*unkept") as caught:
+        loaded = d2lutil.load_corpus()
+    assert (loaded.source, loaded.text) == ("download", TEXT)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_cache_of_another_user_is_as_good_as_none(cache, monkeypatch):
+    def is_file(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.is_file", is_file)
+    with pytest.warns(UserWarning, match=f"cannot read the cache .*Permission denied.*; {EMBEDDED}"):
+        assert d2lutil.load_corpus(download=False).source == "embedded"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd"), ValueError("odd"), UnicodeError("odd")])
+def test_whatever_keeps_the_network_from_being_asked_is_the_reason(error, monkeypatch):
+    def ask():
+        raise error
+
+    monkeypatch.setattr(corpus, "_ask", ask)
+    monkeypatch.setattr(corpus, "URL", f"http://{type(error).__name__}.invalid/")
+    with pytest.warns(UserWarning, match=rf"cannot download http.* \(odd\); {EMBEDDED}"):
+        assert d2lutil.load_corpus().source == "embedded"

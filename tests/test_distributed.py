@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import numpy
+import pytest
 from launches import SMALL, TRAIN, alone, environment, gap
 
 
@@ -23,8 +25,28 @@ def test_a_run_is_not_continued_with_another_rate(tmp_path):
     assert "of another run: {'learning_rate': 1.0}; allowed: {'learning_rate': 0.5}" in run.stderr
 
 
-def test_a_run_of_no_segment_is_refused():
-    command = [sys.executable, TRAIN, "--segments", "0"]
-    run = subprocess.run(command, env=environment(), capture_output=True, text=True)
+def test_a_text_of_the_reader_is_trained_on(tmp_path):
+    (tmp_path / "own.txt").write_text("Été, a text of my own. हिन्दी! " * 30, encoding="utf-8")
+    (tmp_path / "results").mkdir()
+    command = [sys.executable, TRAIN, *SMALL, "--corpus", "~/own.txt", "--segments", "2"]
+    command += ["--save=~/results/net.npz"]
+    env = environment() | {"HOME": str(tmp_path)}
+    subprocess.run(command, env=env, check=True, cwd="/")
+    vocab_size = len(set("été a text of my own हिन्दी")) + 1
+    assert numpy.load(tmp_path / "results" / "net.npz")["value_0"].shape == (vocab_size, 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--segments", "0"], "--segments=0; allowed: at least 1"),
+        (["--corpus", "nowhere.txt"], "nowhere.txt' does not exist; allowed: a text file, or one of the"),
+        (["--corpus", "moby_dick"], "name='moby_dick'; allowed: time_machine, noon_road, or the path"),
+        (["--save", "nowhere/net.npz"], "nowhere/net.npz'; allowed: a file in a folder"),
+    ],
+)
+def test_what_no_run_can_use_is_refused_before_it_begins(arguments, message, tmp_path):
+    command = [sys.executable, TRAIN, *SMALL, *arguments]
+    run = subprocess.run(command, env=environment(), capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 2
-    assert "--segments=0; allowed: at least 1" in run.stderr
+    assert message in run.stderr

@@ -92,6 +92,26 @@ def test_bad_hosts_files_are_named(content, message, capsys, tmp_path):
     assert message in refused(capsys, "--hosts", path, TRAIN)
 
 
+def test_a_hosts_file_of_any_editor_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "hosts.txt"
+    path.write_bytes(b"\xef\xbb\xbf10.0.0.1 2\r\n\r\n# the others\r\n  10.0.0.2\t3  # big\r10.0.0.3")
+    assert launcher.read_hosts(path) == {"10.0.0.1": 2, "10.0.0.2": 3, "10.0.0.3": 1}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert next(iter(launcher.parse(["--hosts", "~/hosts.txt", str(TRAIN)]).hosts)) == "10.0.0.1"
+
+
+def test_a_hosts_file_that_is_no_text_is_named(tmp_path, capsys):
+    path = tmp_path / "hosts.txt"
+    for content in (b"10.0.0.1\n\xef\xbb\xbf10.0.0.2\n", "10.0.0.1\n\u200b10.0.0.2\n".encode()):
+        path.write_bytes(content)
+        assert r"hosts.txt, line 2: '\u" in refused(capsys, "--hosts", path, TRAIN)
+    path.write_bytes("10.0.0.1\n".encode("utf-16"))
+    assert re.search(r"--hosts='.*' holds byte 0xf. at position 0", refused(capsys, "--hosts", path, TRAIN))
+    path.write_text("10.0.0.1 ²\n", encoding="utf-8")
+    assert "line 1: '²' workers; allowed" in refused(capsys, "--hosts", path, TRAIN)
+    assert f"--hosts='{tmp_path}' is a folder" in refused(capsys, "--hosts", tmp_path, TRAIN)
+
+
 def test_options_that_contradict_the_hosts_file_are_named(capsys, tmp_path):
     path = tmp_path / "hosts.txt"
     path.write_text("10.0.0.1 2\n")

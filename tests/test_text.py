@@ -1,4 +1,8 @@
+import hashlib
+import json
+import os
 import sys
+import unicodedata
 
 import numpy
 import pytest
@@ -8,6 +12,8 @@ from mxnet import np
 import d2lutil
 from d2lutil import corpus
 
+REAL = os.environ.get("D2LUTIL_DATA_DIR")  # before a fixture removes it
+NORMALIZED_NOVEL = "9f258eadf409c46591c5c61d72c087cb825faf419c9f87ceb580f0eacb30c506"
 STORY = d2lutil.load_corpus("noon_road").text
 
 
@@ -26,7 +32,14 @@ def vocab():
         ("[1898]", " "),
         ("ÉTÉ", "été"),
         ("two words", "two words"),
-        ("İ x² Ⅷ", "i x "),
+        ("İ x² Ⅷ", "i̇ x "),
+        ("İstanbul", "i̇stanbul"),
+        ("हिन्दी में 3 शब्द", "हिन्दी में शब्द"),
+        ("cafe\u0301 E\u0301te\u0301", "café été"),
+        ("x\u0323\u0304y", "x\u0323\u0304y"),  # marks that compose with no letter
+        ("1\u0308\u0308a", " a"),
+        ("\u0308a", " a"),
+        ("❤\ufe0f1\ufe0f\u20e3b", " b"),  # marks of what is no letter
     ],
 )
 def test_normalize_keeps_letters_and_single_spaces(text, expected):
@@ -44,6 +57,72 @@ def test_normalize_twice_is_normalize_once():
     for text in (STORY, every):
         once = d2lutil.normalize(text)
         assert d2lutil.normalize(once) == once
+
+
+def test_normalize_twice_is_normalize_once_with_any_mark_on_a_letter():
+    marks = [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c)[0] == "M"]
+    once = d2lutil.normalize(" ".join(letter + mark for letter in "aEİΣक" for mark in marks))
+    assert len(once.split()) == 5 * len(marks)
+    assert d2lutil.normalize(once) == once
+    assert unicodedata.is_normalized("NFC", once)
+
+
+@pytest.mark.skipif(not REAL, reason="D2LUTIL_DATA_DIR is not set: no real text")
+def test_the_normalized_novel_is_the_one_that_the_chapters_printed():
+    text = d2lutil.normalize(d2lutil.load_corpus(directory=REAL).text)
+    assert hashlib.sha256(text.encode()).hexdigest() == NORMALIZED_NOVEL
+
+
+def test_a_text_of_the_wrong_type_is_not_printed_whole():
+    for refuse in (d2lutil.normalize, d2lutil.Vocab, d2lutil.split_streams, d2lutil.Vocab("a").encode):
+        with pytest.raises((TypeError, ValueError)) as error:
+            refuse(b"a" * 10_000)
+        assert len(str(error.value)) < 200
+
+
+def test_vocab_is_rebuilt_from_its_tokens():
+    vocab = d2lutil.Vocab("हिन्दी banana")
+    again = d2lutil.Vocab.from_tokens(json.loads(json.dumps(vocab.tokens)))
+    assert again.tokens == vocab.tokens
+    assert (again.encode("band ही?") == vocab.encode("band ही?")).all()
+    assert again.decode(range(len(again))) == "".join(vocab.tokens)
+
+
+def test_a_rebuilt_vocab_keeps_tokens_of_its_own():
+    tokens = ["<unk>", "a", "b"]
+    vocab = d2lutil.Vocab.from_tokens(tokens)
+    tokens[1] = "c"
+    assert vocab.decode(vocab.encode("ab")) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "kind", "message"),
+    [
+        (None, TypeError, "tokens=None; allowed: a sequence"),
+        ([], ValueError, r"tokens=\[\]; allowed"),
+        (["<unk>"], ValueError, "tokens=.* each once and at least one"),
+        (["a", "<unk>"], ValueError, r"tokens\[0\]='a'; allowed: a sequence of '<unk>', then"),
+        ("abc", ValueError, r"tokens\[0\]='a'; allowed"),
+        (["<unk>", "a", "a"], ValueError, r"tokens\[2\]='a'; allowed: .* each once"),
+        (["<unk>", "ab"], ValueError, r"tokens\[1\]='ab'; allowed: .* single characters"),
+        (["<unk>", ""], ValueError, r"tokens\[1\]=''; allowed"),
+        (["<unk>", 3], TypeError, r"tokens\[1\]=3; allowed"),
+        (["<unk>", ["a"]], TypeError, r"tokens\[1\]=\['a'\]; allowed"),
+    ],
+)
+def test_tokens_of_no_vocab_are_refused(tokens, kind, message):
+    with pytest.raises(kind, match=message):
+        d2lutil.Vocab.from_tokens(tokens)
+
+
+def test_what_is_too_short_for_the_columns_is_named():
+    too_many = "batch_size={}; allowed: an integer of at least 1, at most {}, because {} has {} characters"
+    with pytest.raises(ValueError, match="^" + too_many.format(5, 4, "the text", 5)):
+        d2lutil.streams([0, 1, 2, 3, 4], 5)
+    with pytest.raises(ValueError, match="^" + too_many.format(32, 26, "the training part", 27)):
+        d2lutil.split_streams("ab" * 15)
+    with pytest.raises(ValueError, match="^held_out_" + too_many.format(8, 4, "the held-out part", 5)):
+        d2lutil.split_streams("ab" * 25)
 
 
 def test_vocab_orders_tokens_by_falling_frequency_then_alphabet(vocab):
@@ -165,7 +244,9 @@ def test_ids_beyond_int32_are_refused(value):
 
 @pytest.mark.filterwarnings("ignore:Creating an ndarray from ragged")  # NumPy 1.23
 def test_rows_of_ids_that_differ_in_length_are_refused():
-    with pytest.raises(ValueError, match=r"ids(=\[\[1, 2\], \[3\]\]| has shape .*); allowed"):
+    with pytest.raises(
+        ValueError, match=r"(allowed for ids: rows of one length; given|ids has shape .*; allowed)"
+    ):
         d2lutil.streams([[1, 2], [3]], 1)
 
 

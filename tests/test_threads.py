@@ -30,11 +30,11 @@ def test_a_thread_needs_columns_and_work(unset, batch_size, num_hiddens, expecte
 def test_setting_of_the_user_counts(unset, monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
     assert threads.num_threads(128, 512**2) == 8
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setenv("OMP_NUM_THREADS", " +2 ")
     assert threads.num_threads(128, 512**2) == 2
 
 
-@pytest.mark.parametrize("value", ["", "0", "many", "-1"])
+@pytest.mark.parametrize("value", ["", "0", "many", "-1", "²", "4,2", "9" * 5000])
 def test_setting_that_is_no_number_is_none(unset, monkeypatch, value):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert threads.user_setting() is None

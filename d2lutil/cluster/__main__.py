@@ -9,6 +9,7 @@ import argparse
 import errno
 import os
 import random
+import re
 import shlex
 import signal
 import socket
@@ -16,7 +17,7 @@ import sys
 import threading
 from pathlib import Path
 
-from d2lutil import validation
+from d2lutil import paths, validation
 from d2lutil.cluster import supervisor
 from d2lutil.cluster.member import BOOT
 from d2lutil.threads import processors
@@ -35,7 +36,7 @@ def parse(arguments):
     parser.add_argument("--workers", type=int, help="workers on this machine")
     parser.add_argument("--servers", type=int, default=1, help="servers, on the first host (1)")
     parser.add_argument("--port", type=int, help=f"of the scheduler (a free one; with --hosts {PORT})")
-    parser.add_argument("--hosts", type=Path, help="file: an address and a number of workers a line")
+    parser.add_argument("--hosts", help="file: an address and a number of workers a line")
     parser.add_argument("--via", help='starts the command of a host: "ssh {host}"')
     parser.add_argument("--on", metavar="ADDRESS", help="run the part of this host of the file")
     parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
@@ -56,7 +57,7 @@ def check(options):
         validation.integer("--port", options.port, 1, 65535)
     if not options.script.is_file():
         raise ValueError(f"script={str(options.script)!r} is not a file")
-    options.file = options.hosts
+    options.file = None if options.hosts is None else paths.absolute("--hosts", options.hosts)
     if options.hosts is None:
         if options.workers is None:
             raise ValueError("--workers or --hosts is needed")
@@ -67,7 +68,7 @@ def check(options):
     else:
         if options.workers is not None:
             raise ValueError("--workers and --hosts exclude each other: the file says how many")
-        options.hosts = read_hosts(options.hosts)
+        options.hosts = read_hosts(options.file)
         options.port = options.port or PORT
     if options.on and options.on not in options.hosts:
         raise ValueError(f"--on={options.on}; allowed: one of {', '.join(options.hosts)}")
@@ -85,14 +86,16 @@ def check(options):
 def read_hosts(path):
     """Return the number of workers by address, in the order of the file."""
     hosts = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(paths.read_text("--hosts", path).splitlines(), 1):
         words = line.split("#")[0].split()
         if not words:
             continue
-        if len(words) > 2 or (not words[-1:] == words[1:2] and len(words) == 2) or words[0] in hosts:
+        if len(words) > 2 or words[0] in hosts:
             raise ValueError(f"{path}, line {number}: {line!r}; allowed: an address, once, and a number")
+        if not words[0].isascii():  # a byte-order mark in the middle, say
+            raise ValueError(f"{path}, line {number}: {words[0]!a}; allowed: an address in ASCII")
         count = words[1] if len(words) == 2 else "1"
-        if not count.isdigit() or int(count) < 1:
+        if not re.fullmatch("[0-9]{1,9}", count) or int(count) < 1:
             raise ValueError(f"{path}, line {number}: {count!r} workers; allowed: an integer of at least 1")
         hosts[words[0]] = int(count)
     if not hosts:
@@ -139,7 +142,7 @@ def members(options, host):
 
 def command(options, host):
     """Return the command line that runs the part of a host."""
-    words = [sys.executable, "-m", "d2lutil.cluster", "--hosts", str(options.file.absolute())]
+    words = [sys.executable, "-m", "d2lutil.cluster", "--hosts", str(options.file)]
     words += ["--servers", str(options.servers), "--port", str(options.port), "--on", host]
     words += ["--attached"] if options.via else []
     words += [str(options.script), *options.arguments]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy
 
-from d2lutil import validation
+from d2lutil import paths, validation
 from d2lutil.compat import mxnet
 
 __all__ = ["Checkpoints"]
@@ -52,7 +52,7 @@ class Checkpoints:
     """
 
     def __init__(self, directory, every, exchange, net, trainer, X, Y, **settings):
-        self.directory = Path(directory)
+        self.directory = paths.absolute("directory", directory)
         self.every = validation.integer("every", every, 1)
         self.exchange, self.net, self.trainer = exchange, net, trainer
         text = hashlib.sha256(b"".join(numpy.asarray(A, dtype="int32").tobytes() for A in (X, Y)))
