@@ -106,8 +106,6 @@ def run(
         p for p in parameters if shape_is_known(p.shape)
     ]  # the others belong to layers never called
     gradients = [(p, sums[p] if p in sums else numpy.zeros(p.shape, p.dtype)) for p in parameters]
-    for leaf in leaves:
-        leaf.wait_to_read()  # MXNet raises what fails in the background when a value is read
     return total, gradients, _regroup(state, iter([leaf.detach() for leaf in leaves]))
 
 
