@@ -1,5 +1,7 @@
 """What a network predicts: the perplexity on a text, and generated text."""
 
+from __future__ import annotations
+
 import math
 
 import numpy

@@ -1,5 +1,7 @@
 """The optimizer of a training: a ``gluon.Trainer`` of a network's parameters, and its learning rate."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy

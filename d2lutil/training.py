@@ -1,5 +1,7 @@
 """Training: the scheme cuts the gradient, an optimizer moves the weights."""
 
+from __future__ import annotations
+
 import math
 import sys
 import time
