@@ -4,7 +4,7 @@ import mxnet
 import numpy
 import pytest
 from mxnet import autograd, gluon, np, npx
-from test_bptt import peak_memory
+from test_gradient import peak_memory
 
 import d2lutil
 from d2lutil import blocks
