@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy
 from numpy.typing import ArrayLike
@@ -21,7 +22,7 @@ PREDICTIONS_AT_ONCE = 8192  # whose logits are in memory together
 
 
 def perplexity(
-    net: mxnet.gluon.Block,
+    net: Any,
     X: ArrayLike,
     Y: ArrayLike,
     *,
@@ -209,7 +210,9 @@ def generate(
         if not numpy.isfinite(scores).all():
             raise ValueError("net gives logits that are not finite; allowed: finite parameters")
         scores[0] = -numpy.inf  # the unknown token
-        if temperature:  # the largest of the scores with Gumbel noise is a draw from the softmax
+        if (
+            rng is not None and temperature
+        ):  # the largest of the scores with Gumbel noise is a draw from the softmax
             scores = scores / temperature + rng.gumbel(size=len(scores))
         added.append(int(scores.argmax()))
         O, h = net([[added[-1]]], h)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy
 
@@ -27,7 +28,9 @@ class Descent(Optimizer):
         weight -= self._get_lr(index) * self.rescale_grad * grad
 
 
-def updater(params, optimizer, optimizer_params, lr) -> Callable[[float], None]:
+def updater(
+    params: list, optimizer: Any, optimizer_params: dict | None, lr: Any
+) -> Callable[[float], None]:
     """Return a function that divides the gradients by its argument and updates the parameters.
 
     Parameters
@@ -74,7 +77,7 @@ def _rate(lr):
     return validation.real("lr", lr, allowed, lambda value: value > 0)
 
 
-def _trainer(params, optimizer, optimizer_params):
+def _trainer(params: list, optimizer: Any, optimizer_params: dict) -> Any:
     """Return a Trainer of the parameters: the one given, or a new one."""
     if isinstance(optimizer, Trainer):
         known = {id(parameter) for parameter in optimizer._params}

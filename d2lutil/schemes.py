@@ -6,8 +6,8 @@ pass of num_steps has about 1 + num_steps / mean_length segments. An update whos
 the mean length, the same number for every segment, keeps the gradients of a pass unbiased where the
 scheme is; a division by the drawn length would not.
 
-ξ_0 gates the state that a pass starts from. :func:`d2lutil.bptt` and :func:`d2lutil.train` take that state as a constant,
-so ξ_0 changes nothing there.
+ξ_0 gates the state that a pass starts from. :func:`d2lutil.bptt` and :func:`d2lutil.train` take that
+state as a constant, so ξ_0 changes nothing there.
 """
 
 import copy

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from d2lutil import validation
-from d2lutil.compat import mxnet
 from d2lutil.evaluation import exp, first_state, forward, mean_loss, text
 from d2lutil.gradient import accumulate, bptt, clip_gradients, trainable, zero_gradients
 from d2lutil.networks import Network
@@ -25,17 +24,17 @@ __all__ = ["train"]
 
 
 def train(
-    net: mxnet.gluon.Block,
+    net: Any,
     X: ArrayLike,
     Y: ArrayLike,
     draw: Scheme | Callable[[int], ArrayLike],
     *,
     num_tokens: int,
-    lr: float | Callable[[int], float] | mxnet.lr_scheduler.LRScheduler | None = None,
+    lr: float | Callable[[int], float] | None = None,
     theta: float | None = None,
     mean_length: float | None = None,
     update_every: int | None = None,
-    optimizer: str | mxnet.optimizer.Optimizer | mxnet.gluon.Trainer = "sgd",
+    optimizer: Any = "sgd",
     optimizer_params: dict[str, Any] | None = None,
     begins: ArrayLike | None = None,
     weights: ArrayLike | None = None,
@@ -122,12 +121,13 @@ def train(
     for name, value in (("callback", callback), ("after_update", after_update), ("loss", loss)):
         if value is not None and not callable(value):
             raise TypeError(f"{name}={validation.short(value)}; allowed: a function, or None")
+    outside = None
     if held_out is not None:
         if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
             given = validation.short(held_out)
             raise TypeError(f"held_out={given}; allowed: a pair (X, Y), or None")
-        held_out = text(net, *held_out, loss=loss, names=("held_out[0]", "held_out[1]"))[:2]
-        held_out = (*held_out, first_state(net, held_out[0].shape[1]))
+        x, y, *_ = text(net, *held_out, loss=loss, names=("held_out[0]", "held_out[1]"))
+        outside = (x, y, first_state(net, x.shape[1]))
     params = trainable(net.collect_params())
     dtype = next(iter(net.collect_params().values())).dtype
     update = updater(params, optimizer, optimizer_params, lr)
@@ -176,11 +176,11 @@ def train(
                     break
             seconds += time.perf_counter() - begin
             mean = total / counted if counted else math.nan
-            outside = math.nan if held_out is None else mean_loss(net, *held_out, loss=loss)
+            test = math.nan if outside is None else mean_loss(net, *outside, loss=loss)
             if loss is None:
-                entry = {"perplexity": exp(mean), "held_out": exp(outside)}
+                entry = {"perplexity": exp(mean), "held_out": exp(test)}
             else:
-                entry = {"loss": mean, "held_out": outside}
+                entry = {"loss": mean, "held_out": test}
             entry |= {"norm": max(norms), "updates": updates, "tokens": tokens, "seconds": seconds}
             history.append(entry)
             if callback is not None and _ends(callback(entry)):
