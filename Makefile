@@ -30,9 +30,8 @@ format: env      ## format modules and notebooks
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format .
 
-test: check book colab ## check everything: ruff, pytest, the built site, every notebook
-	$(BIN)/python -m pytest
-	$(BIN)/python tools/notebooks.py check
+test: env        ## check everything: style, the book, pytest, every notebook; say what each took
+	MAKE=$(MAKE) $(BIN)/python tools/stages.py
 
 run: env         ## execute the chapters again, in place (one: make run NOTEBOOKS=book/rnn.ipynb)
 	$(BIN)/python tools/notebooks.py run $(NOTEBOOKS)
