@@ -85,7 +85,7 @@ def changed(path):
     return run.stdout.strip()
 
 
-def metadata(pagename, context, base, image):
+def meta_tags(pagename, context, base, image):
     """Return the meta elements of a page's description and social card."""
     title = re.sub("<[^>]+>", "", context.get("title", ""))
     project = context["docstitle"]
@@ -115,7 +115,7 @@ def surround(app, pagename, templatename, context, doctree):
     base = app.config.html_baseurl
     context["default_mode"] = "auto"
     context["description"] = describe(doctree)
-    tags = metadata(pagename, context, base, "card.png")
+    tags = meta_tags(pagename, context, base, "card.png")
     if pagename == "404" and base:
         # The address that was asked for may lie in any folder.
         tags = f'\n<base href="{urlsplit(base).path}">{tags}'

@@ -4,9 +4,9 @@ import importlib.util
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-spec = importlib.util.spec_from_file_location("pages", ROOT / "book" / "_ext" / "pages.py")
-pages = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(pages)
+spec = importlib.util.spec_from_file_location("postprocess", ROOT / "book" / "_ext" / "postprocess.py")
+postprocess = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(postprocess)
 
 
 def test_previews_are_stored_once():
@@ -15,8 +15,8 @@ def test_previews_are_stored_once():
     link = '<a class="reference internal" href="b.html#fig-b">B</a>'
     target = '<figure id="fig-b">B</figure>'
     texts = {here: f"<main>{link}</main></body>", there: f"<main>{target}</main></body>"}
-    once = pages.store_previews(here, texts)
+    once = postprocess.store_previews(here, texts)
     assert '<template data-preview="b.html#fig-b"><figure>B</figure></template>' in once
-    assert pages.store_previews(here, texts | {here: once}) == once
+    assert postprocess.store_previews(here, texts | {here: once}) == once
     changed = texts[there].replace(">B<", ">C<")
-    assert "<figure>C</figure>" in pages.store_previews(here, {here: once, there: changed})
+    assert "<figure>C</figure>" in postprocess.store_previews(here, {here: once, there: changed})
