@@ -37,13 +37,13 @@ run: env         ## execute the chapters again, in place (one: make run NOTEBOOK
 	$(BIN)/python tools/notebooks.py run $(NOTEBOOKS)
 
 matrix: env      ## test the package on other Pythons and NumPys
-	$(BIN)/python tools/matrix.py
+	$(BIN)/nox -s matrix
 
 colab: env       ## write the chapters as notebooks for Colab and Binder to _build/colab
 	$(BIN)/python tools/colab.py write
 
-test-colab: env  ## run those notebooks in environments like Colab's
-	$(BIN)/python tools/colab.py test
+test-colab: env  ## run those in environments like Colab's (some: make test-colab CHAPTERS=rnn)
+	$(BIN)/nox -s colab -- $(CHAPTERS)
 
 pdf: env         ## print the book to _build/pdf; `make book` then links to it
 	$(BIN)/python tools/pdf.py
