@@ -5,6 +5,7 @@ this machine lacks is skipped, and is an error where CI is set.
 """
 
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -29,6 +30,11 @@ TESTS = [f"tests/test_{part}.py" for part in PARTS]
 # Colab's present runtime, and the oldest one that can still be chosen there; what both have of Jupyter.
 RUNTIMES = [("3.13", "2.1.3"), ("3.12", "2.0.2")]
 BASE = ("matplotlib==3.10.0", "ipython==7.34.0", "ipykernel==6.17.1", "nbconvert==7.16.6")
+
+# pyenv's programs on PATH run for the active versions alone: here all that are installed are.
+if "PYENV_ROOT" in os.environ:
+    versions = sorted(Path(os.environ["PYENV_ROOT"], "versions").glob("3.*"))
+    os.environ["PYENV_VERSION"] = ":".join(path.name for path in versions)
 
 nox.options.envdir = "_build/nox"
 nox.options.download_python = "never"

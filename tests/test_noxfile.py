@@ -1,5 +1,6 @@
 """The environments other than the book's own: other Pythons and NumPys, and Colab's."""
 
+import os
 import re
 import subprocess
 import sys
@@ -27,6 +28,18 @@ def test_nox_finds_a_session_for_each_combination():
     found = re.findall(r"^\* (\S+)", sessions(), flags=re.M)
     expected = [f"matrix({python}-numpy-{numpy})" for python, numpy in noxfile.MATRIX]
     assert found == expected + [f"colab({python}-numpy-{numpy})" for python, numpy in noxfile.RUNTIMES]
+
+
+def test_nox_looks_among_all_versions_of_pyenv(tmp_path):
+    """Pyenv's programs on PATH fail for a version that is not an active one."""
+    for version in ("2.7.18", "3.10.13", "3.13.0"):
+        (tmp_path / "versions" / version).mkdir(parents=True)
+    code = "import noxfile, os; print(os.environ['PYENV_VERSION'])"
+    environ = os.environ | {"PYENV_ROOT": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, text=True
+    )
+    assert run.stdout == "3.10.13:3.13.0\n"
 
 
 def test_each_python_that_the_package_allows_is_in_the_matrix():
