@@ -138,3 +138,12 @@ def test_a_comparison_that_was_killed_fails(monkeypatch):
     assert notebooks.check() == 1
     monkeypatch.setattr(notebooks, "compare", lambda paths, option: 0)
     assert notebooks.check() == 0
+
+
+def test_what_was_not_compared_in_full_fails_where_all_is_asked_for(monkeypatch):
+    monkeypatch.setattr(notebooks, "has_novel", lambda: False)
+    monkeypatch.setattr(notebooks, "compare", lambda paths, option: 0)
+    assert notebooks.check() == 0
+    assert notebooks.check(whole=True) == 1
+    monkeypatch.setattr(notebooks, "has_novel", lambda: True)
+    assert notebooks.check(whole=True) == 0
