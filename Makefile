@@ -8,7 +8,7 @@ NOTEBOOKS = $(wildcard book/*.ipynb)
 # `book` and `colab` write to the same folder of parsed chapters.
 .NOTPARALLEL:
 
-.PHONY: help env book test check format run matrix colab test-colab pdf serve links bench lock clean
+.PHONY: help env book test check format run outputs matrix colab test-colab pdf serve links bench lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -22,29 +22,32 @@ env: .venv/ready ## create .venv and install the lock into it
 book: env        ## render the book to _build/html/index.html, warnings are errors
 	$(BIN)/jupyter-book build . --all -W --keep-going -n -q
 
-check: env       ## lint and check the format of modules and notebooks
+check: env       ## lint, and check the format and the spelling of modules, notebooks and prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 format: env      ## format modules and notebooks
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format .
 
-test: check book colab ## check everything: ruff, pytest, the built site, every notebook
-	$(BIN)/python -m pytest
-	$(BIN)/python tools/notebooks.py check
+test: env        ## check everything: style, the book, pytest, every notebook; say what each took
+	MAKE=$(MAKE) $(BIN)/python tools/stages.py
 
 run: env         ## execute the chapters again, in place (one: make run NOTEBOOKS=book/rnn.ipynb)
 	$(BIN)/python tools/notebooks.py run $(NOTEBOOKS)
 
+outputs: env     ## execute all chapters and compare their outputs with the committed ones
+	$(BIN)/python tools/notebooks.py check --whole
+
 matrix: env      ## test the package on other Pythons and NumPys
-	$(BIN)/python tools/matrix.py
+	$(BIN)/nox -s matrix
 
 colab: env       ## write the chapters as notebooks for Colab and Binder to _build/colab
 	$(BIN)/python tools/colab.py write
 
-test-colab: env  ## run those notebooks in environments like Colab's
-	$(BIN)/python tools/colab.py test
+test-colab: env  ## run those in environments like Colab's (some: make test-colab CHAPTERS=rnn)
+	$(BIN)/nox -s colab -- $(CHAPTERS)
 
 pdf: env         ## print the book to _build/pdf; `make book` then links to it
 	$(BIN)/python tools/pdf.py

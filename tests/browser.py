@@ -73,11 +73,17 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             super().copyfile(source, outputfile)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Lets a page ask for all its files at once while the machine is busy; five may wait otherwise."""
+
+    request_queue_size = 128
+
+
 @contextlib.contextmanager
 def serve(folder=SITE):
     """Serve a folder on this machine; yield its address."""
     handler = functools.partial(Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -1,14 +1,25 @@
 """The benchmarks compare equals, and their tables say what was measured. No test asserts a time."""
 
+import math
 import os
-import time
+from types import SimpleNamespace
 
-import numpy
 import pytest
 
 from benchmarks import contestants, memory, problem, report, step
 
 SHAPE = (60, 3, 5)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Let the time be what the test says, in place of the module `time` of the benchmarks."""
+    clock = SimpleNamespace(now=0.0)
+    clock.perf_counter = lambda: clock.now
+    clock.sleep = lambda seconds: setattr(clock, "now", clock.now + seconds)
+    for module in (step, contestants):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 def test_contestants_compute_the_same_gradient():
@@ -40,25 +51,27 @@ def test_each_is_measured_under_each_scheme_and_what_is_long_in_part(monkeypatch
     assert scaled == expected | {(name, scheme) for name in loops for scheme in problem.schemes(60)}
 
 
-def test_rounds_go_on_until_the_deadline(monkeypatch):
-    monkeypatch.setattr(step, "PAUSE", 0)
+@pytest.mark.parametrize(("limit", "rounds"), [(math.inf, step.MAX_ROUNDS), (0, 1)])
+def test_rounds_go_on_until_each_has_had_its_seconds(limit, rounds, clock, monkeypatch):
     monkeypatch.setattr(step, "TURN", 0)
-    seconds, scaled = step.measure(SHAPE, time.perf_counter() + 60)
-    assert {len(values) for values in seconds.values()} == {step.MAX_ROUNDS}
+    monkeypatch.setattr(step, "SECONDS", limit)
+    monkeypatch.setattr(step, "KINDS", [contestants.Package])
+    seconds, scaled = step.measure(SHAPE, deadline=math.inf)
+    assert {len(values) for values in seconds.values()} == {rounds}
     assert scaled == set()
 
 
-def test_short_steps_are_repeated_and_their_median_counts(monkeypatch):
+def test_short_steps_are_repeated_and_their_median_counts(clock):
     class Entrant:
         def step(self, xi):
-            time.sleep(next(pauses))
+            clock.now += next(pauses)
 
-    pauses = iter([0.05, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 1])
-    monkeypatch.setattr(step, "TURN", 0.09)
-    assert 0.009 < step.timed(Entrant(), None) < 0.045
+    pauses = iter([0.5, 0.1, 0.01, 0.03, 0.02, 0.05, 1000])
+    assert step.timed(Entrant(), None) == pytest.approx(0.5)  # one that is long is not repeated
+    assert step.timed(Entrant(), None) == pytest.approx(0.03)
 
 
-def test_a_part_is_scaled_to_the_whole(monkeypatch):
+def test_a_part_is_scaled_to_the_whole(clock, monkeypatch):
     class Sleeper:
         name = "sleeper"
 
@@ -69,21 +82,21 @@ def test_a_part_is_scaled_to_the_whole(monkeypatch):
             assert len(xi) == self.num_steps
 
         def step(self, xi):
-            time.sleep(0.002 * len(xi))
+            clock.now += 0.002 * len(xi)
 
     monkeypatch.setattr(step, "KINDS", [Sleeper])
     monkeypatch.setattr(step, "LONG", 0.05)
     monkeypatch.setattr(step, "FEW", 10)
     seconds, scaled = step.measure((200, 1, 2), deadline=0)
     assert len(scaled) == 4
-    assert all(0.39 < values[0] < 4 for values in seconds.values())
+    assert list(seconds.values()) == [pytest.approx([0.4])] * 4
 
 
-def test_gluon_gets_the_threads_that_are_quickest(monkeypatch):
+def test_gluon_gets_the_threads_that_are_quickest(clock, monkeypatch):
     class Tuned(contestants.Loop):
         def step(self, xi):
             asked.append(self.threads)
-            time.sleep(0.02 if self.threads == 1 else 0.001)
+            clock.now += 0.02 if self.threads == 1 else 0.001
 
     asked = []
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
@@ -124,10 +137,11 @@ def test_tables_hold_what_was_measured(tmp_path):
     assert (tmp_path / "step.svg").read_text().startswith("<?xml")
 
 
-def test_products_are_those_of_a_step():
-    seconds, rate = step.products(SHAPE, repeats=1)
-    assert seconds > 0
-    assert numpy.isfinite(rate)
+def test_products_are_timed_together_and_the_largest_alone(clock):
+    ticks = iter([0, 1, 1.5, 10, 12, 12.5, 20, 29, 30])
+    clock.perf_counter = lambda: next(ticks)
+    num_steps, batch_size, num_hiddens = SHAPE
+    assert step.products(SHAPE) == (2, 2 * num_steps * batch_size * num_hiddens**2 / 0.5)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="reads Linux's /proc")

@@ -37,14 +37,6 @@ def site():
         yield address
 
 
-@pytest.fixture(scope="module", params=READ)
-def visit(request, browser, site):
-    with Visit(browser, f"{site}/{request.param}") as visit:
-        visit.scroll()
-        visit.before = list(visit.errors)  # the tests below look at the page in other ways
-        yield visit
-
-
 @pytest.fixture
 def visits(browser, site):
     opened = []
@@ -58,38 +50,39 @@ def visits(browser, site):
         visit.__exit__()
 
 
-def test_page_asks_nobody_else(visit, site):
-    assert visit.elsewhere(site) == []
+def moved(browser, visit):
+    """Return how far a page shifted; fonts come late on a busy machine, a page that moves does so again."""
+    shift = visit.page.evaluate("shift")
+    if shift < 0.05:
+        return shift
+    with Visit(browser, visit.page.url) as second:
+        second.scroll()
+        return second.page.evaluate("shift")
 
 
-def test_page_has_no_errors(visit):
-    assert visit.before == []
-
-
-def test_page_is_light(visit):
-    assert visit.weight() <= HEAVIEST
-
-
-def test_page_stands_still(visit, browser):
-    first = visit.page.evaluate("shift")
-    if first >= 0.05:  # fonts come late on a busy machine: a page that moves does so every time
-        with Visit(browser, visit.page.url) as second:
-            second.scroll()
-            assert second.page.evaluate("shift") < 0.05
-
-
-def test_page_is_described(visit):
-    content = visit.page.locator("meta[name=description]").get_attribute("content")
-    assert 10 < len(content) <= 203
-    assert visit.page.locator("meta[property='og:title']").count() == 1
-    assert visit.page.locator("link[rel=icon]").count() == 1
-
-
-@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", DESK), ("light", PHONE)])
-def test_page_is_accessible(visit, scheme, viewport):
-    visit.look(scheme, viewport)
-    assert visit.violations() == []
-    assert visit.overflow() <= 0
+@pytest.mark.parametrize("name", READ)
+def test_page(name, browser, site, subtests):
+    """Everything that holds for each page, on one visit."""
+    with Visit(browser, f"{site}/{name}") as visit:
+        visit.scroll()
+        with subtests.test("asks nobody else"):
+            assert visit.elsewhere(site) == []
+        with subtests.test("has no errors"):
+            assert visit.errors == []
+        with subtests.test("is light"):
+            assert visit.weight() <= HEAVIEST
+        with subtests.test("stands still"):
+            assert moved(browser, visit) < 0.05
+        with subtests.test("is described"):
+            content = visit.page.locator("meta[name=description]").get_attribute("content")
+            assert 10 < len(content) <= 203
+            assert visit.page.locator("meta[property='og:title']").count() == 1
+            assert visit.page.locator("link[rel=icon]").count() == 1
+        for scheme, viewport in (("light", DESK), ("dark", DESK), ("light", PHONE)):
+            with subtests.test("is accessible", scheme=scheme, width=viewport["width"]):
+                visit.look(scheme, viewport)
+                assert visit.violations() == []
+                assert visit.overflow() <= 0
 
 
 @pytest.mark.parametrize("name", READ)

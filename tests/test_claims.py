@@ -9,7 +9,7 @@ import pytest
 BOOK = Path(__file__).resolve().parent.parent / "book"
 sys.path.insert(0, str(BOOK / "_ext"))
 
-import results  # noqa: E402  (the book's Sphinx extension)
+import quoted  # noqa: E402  (the book's Sphinx extension)
 
 COUNTS = {"A": 6, "B": 4, "C": 4, "D": 5, "E": 8, "F": 1, "G": 13}
 VERDICTS = {"holds", "holds, corrected", "holds under conditions", "does not hold here", "not for a cell"}
@@ -33,7 +33,7 @@ def test_a_row_has_verdict_number_and_link(claim):
 @pytest.mark.parametrize("page", [PAGE, ERRATA], ids=["claims", "errata"])
 def test_numbers_exist_in_the_chapters(page):
     for chapter, name in re.findall(r"\{result\}`([a-z-]+):([a-z0-9-]+)`", page):
-        assert name in results.read(BOOK / f"{chapter}.ipynb"), (chapter, name)
+        assert name in quoted.read(BOOK / f"{chapter}.ipynb"), (chapter, name)
 
 
 def test_every_correction_names_its_cell():
@@ -43,9 +43,9 @@ def test_every_correction_names_its_cell():
     assert not [entry for entry in entries if not re.search(shown, entry)]
 
 
-def test_results_reads_what_glue_wrote(tmp_path):
+def test_quoted_reads_what_glue_wrote(tmp_path):
     data = '{"application/papermill.record/text/plain": "1.5"}'
     meta = '{"scrapbook": {"name": "x"}}'
     path = tmp_path / "chapter.ipynb"
     path.write_text(f'{{"cells": [{{"outputs": [{{"data": {data}, "metadata": {meta}}}]}}]}}')
-    assert results.read(path) == {"x": "1.5"}
+    assert quoted.read(path) == {"x": "1.5"}

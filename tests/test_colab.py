@@ -16,14 +16,14 @@ EXTENSIONS = ROOT / "book" / "_ext"
 sys.path.insert(0, str(EXTENSIONS))
 
 import colab  # noqa: E402  (the book's Sphinx extensions)
-import flat  # noqa: E402
+import markdown  # noqa: E402
 
 SITE = "https://example.org/book"
 
 CONFIGURATION = f"""\
 import sys
 sys.path.append({str(EXTENSIONS)!r})
-extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "results", "colab"]
+extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "quoted", "colab"]
 root_doc = "book/index"
 bibtex_bibfiles = ["sources.bib"]
 bibtex_reference_style = "author_year"
@@ -250,6 +250,6 @@ def test_without_anything_the_clone_is_installed():
 
 
 def test_pieces():
-    mark = flat.CUT
+    mark = markdown.CUT
     text = f"a\n\n{mark}cell 3{mark}\n\ncaption\n\n{mark}text {mark}\n\nb"
-    assert flat.pieces(text) == [("text", "", "a"), ("cell", "3", "caption"), ("text", "", "b")]
+    assert markdown.pieces(text) == [("text", "", "a"), ("cell", "3", "caption"), ("text", "", "b")]

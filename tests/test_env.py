@@ -1,8 +1,6 @@
 import importlib.util
 import re
-import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +19,7 @@ def load(name):
     return module
 
 
-env, lock, matrix, notebooks = map(load, ["env", "lock", "matrix", "notebooks"])
+env, lock, notebooks = map(load, ["env", "lock", "notebooks"])
 
 
 def requirements():
@@ -134,39 +132,6 @@ def test_numpy_lines_override_the_range_of_mxnet():
     assert all(line.startswith("numpy==") for line in lines)
 
 
-def test_matrix_tests_with_the_pins_of_the_book():
-    names = [Requirement(line).name for line in matrix.pinned()]
-    assert sorted(names) == sorted(matrix.PACKAGES)
-
-
-def test_matrix_installs_all_that_the_package_needs():
-    needed = {Requirement(line).name for line in metadata.requires("d2lutil")}
-    assert needed - {"mxnet", "numpy"} <= set(matrix.PACKAGES)
-
-
-def test_matrix_tests_what_it_can_import():
-    foreign = ["playwright", "axe_playwright_python", "nbformat", "yaml", "bs4", "sphinx", "docutils"]
-    names = ", ".join(Path(path).stem for path in ["conftest.py", *matrix.TESTS])
-    code = f"import sys; sys.modules.update(dict.fromkeys({foreign})); import {names}"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "tests", check=True)
-
-
-@pytest.mark.parametrize(("ci", "result"), [("true", "failed"), ("", "skipped")])
-def test_matrix_fails_without_a_python_in_ci_alone(ci, result, monkeypatch):
-    monkeypatch.setenv("CI", ci)
-    monkeypatch.setattr(matrix, "interpreter", lambda version: None)
-    row = matrix.check("3.12", "2.0.2", "wheel")
-    assert row[:3] == ("python-3.12-numpy-2.0.2", result, "no Python 3.12 found")
-
-
-def test_matrix_passes_over_a_python_that_does_not_run(tmp_path, monkeypatch):
-    shim = tmp_path / "python3.12"
-    shim.write_text("#!/bin/sh\nexit 127\n")
-    shim.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert matrix.interpreter("3.12") is None
-
-
 def test_a_comparison_that_was_killed_fails(monkeypatch):
     monkeypatch.setattr(notebooks, "has_novel", lambda: True)
     monkeypatch.setattr(notebooks, "compare", lambda paths, option: -9 if paths else 0)
@@ -175,27 +140,10 @@ def test_a_comparison_that_was_killed_fails(monkeypatch):
     assert notebooks.check() == 0
 
 
-@pytest.fixture
-def colab(monkeypatch, tmp_path):
-    """Return the tool that runs the notebooks for Colab, without notebooks and environments."""
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    tool = load("colab")
-    folder = tmp_path / "colab"
-    folder.mkdir()
-    for name in ("first", "second"):
-        (folder / f"{name}.ipynb").touch()
-    monkeypatch.setattr(tool, "NOTEBOOKS", folder)
-    monkeypatch.setattr(tool, "write", lambda **variables: None)
-    monkeypatch.setattr(tool, "environment", lambda python, numpy, name: Path(name))
-    monkeypatch.setattr(tool, "numpy_of", lambda programs: programs.name.split("-")[-1])
-    monkeypatch.setattr(tool, "matrix", SimpleNamespace(build_wheel=Path, interpreter=str))
-    return tool
-
-
-@pytest.mark.parametrize(("message", "code"), [("", None), ("it broke", "it broke\nit broke")])
-def test_colab_leaves_with_what_failed(message, code, colab, monkeypatch):
-    monkeypatch.setattr(colab, "run", lambda programs, path: message if path.stem == "second" else "")
-    with pytest.raises(SystemExit) as left:
-        colab.test([])
-    assert left.value.code == code
-    assert not colab.NOTEBOOKS.exists()
+def test_what_was_not_compared_in_full_fails_where_all_is_asked_for(monkeypatch):
+    monkeypatch.setattr(notebooks, "has_novel", lambda: False)
+    monkeypatch.setattr(notebooks, "compare", lambda paths, option: 0)
+    assert notebooks.check() == 0
+    assert notebooks.check(whole=True) == 1
+    monkeypatch.setattr(notebooks, "has_novel", lambda: True)
+    assert notebooks.check(whole=True) == 0

@@ -20,6 +20,7 @@ def configuration():
     settings, _ = get_final_config(user_yaml=ROOT / "_config.yml", sourcedir=ROOT, cli_config=options)
     for name in ("html_static_path", "bibtex_bibfiles"):  # beside conf.py, says Sphinx
         settings[name] = [str(ROOT / path) for path in settings.get(name, [])]
+    settings["html_favicon"] = str(ROOT / settings["html_favicon"])
     lines = [f"{name} = {value!r}" for name, value in settings.items()]
     return "\n".join(["import sys", f"sys.path.append({str(ROOT / 'book' / '_ext')!r})", *lines, ""])
 

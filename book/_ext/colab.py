@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 import nbformat
-from flat import FlatTranslator, pieces
+from markdown import FlatTranslator, pieces
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sphinx_markdown_builder.builder import MarkdownBuilder
 

@@ -13,18 +13,18 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "book" / "_ext"), str(ROOT / "tools")]
 
-import launch  # noqa: E402  (the book's Sphinx extension)
+import buttons  # noqa: E402  (the book's Sphinx extension)
 import pdf  # noqa: E402
 
 
 def test_buttons_need_repository_and_branch():
     both = {"GITHUB_REPOSITORY": "owner/name", "NOTEBOOKS_BRANCH": "colab"}
-    assert launch.addresses(both, "rnn") == {
+    assert buttons.addresses(both, "rnn") == {
         "Colab": "https://colab.research.google.com/github/owner/name/blob/colab/rnn.ipynb",
         "Binder": "https://mybinder.org/v2/gh/owner/name/colab?urlpath=lab/tree/rnn.ipynb",
     }
-    assert launch.addresses({"GITHUB_REPOSITORY": "owner/name"}, "rnn") == {}
-    assert launch.addresses({"NOTEBOOKS_BRANCH": "colab"}, "rnn") == {}
+    assert buttons.addresses({"GITHUB_REPOSITORY": "owner/name"}, "rnn") == {}
+    assert buttons.addresses({"NOTEBOOKS_BRANCH": "colab"}, "rnn") == {}
 
 
 PRINTED = ["book/a.md", "book/cost/a.md", "book/_latex/a.sty", "book/_ext/a.py", "book/_static/cover.svg"]
@@ -40,17 +40,17 @@ def touch(path):
 @pytest.mark.parametrize("name", PRINTED)
 def test_the_pdf_is_offered_while_it_is_new(name, tmp_path):
     (tmp_path / "_build" / "pdf").mkdir(parents=True)
-    printed, source = tmp_path / "_build" / "pdf" / launch.PDF, touch(tmp_path / name)
-    assert launch.printed(tmp_path) is None
+    printed, source = tmp_path / "_build" / "pdf" / buttons.PDF, touch(tmp_path / name)
+    assert buttons.printed(tmp_path) is None
     printed.touch()
     os.utime(source, (1, 1))
-    assert launch.printed(tmp_path) == printed
+    assert buttons.printed(tmp_path) == printed
     touch(tmp_path / "book" / "_static" / "book.css")
     touch(tmp_path / "book" / "_ext" / "__pycache__" / "a.pyc")
     os.utime(printed, (2, 2))
-    assert launch.printed(tmp_path) == printed
+    assert buttons.printed(tmp_path) == printed
     os.utime(printed, (0, 0))
-    assert launch.printed(tmp_path) is None
+    assert buttons.printed(tmp_path) is None
 
 
 def test_binder_installs_the_versions_of_the_book():
@@ -94,5 +94,5 @@ def test_latexmk_that_dies_before_tex_is_named(monkeypatch, tmp_path):
 
 
 def test_the_pdf_has_one_name():
-    assert pdf.PDF.name == launch.PDF
+    assert pdf.PDF.name == buttons.PDF
     assert f"targetname: {pdf.PDF.stem}.tex" in (ROOT / "_config.yml").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ mathematics would take longer than the whole build.
 
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from PIL import Image
 
@@ -86,7 +86,7 @@ def finish_image(tag, folder):
     if "://" in source or not path.is_file():
         return tag
     lighter = smaller(path)
-    link = source[: -len(path.name)] + lighter.name
+    link = source[: -len(quote(path.name))] + quote(lighter.name)
     tag = tag.replace(f' src="{source}"', f' src="{link}"')
     measured = size(lighter)
     if measured and " width=" not in tag:

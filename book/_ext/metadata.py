@@ -1,4 +1,4 @@
-"""What surrounds a page: its description, its date, the way to its source.
+"""What a page says of itself: its description, and the way to its source.
 
 Nothing here knows who publishes the book; the environment says it.
 
@@ -10,12 +10,9 @@ Nothing here knows who publishes the book; the environment says it.
     no buttons to edit a page and to open an issue, rather than broken ones.
 """
 
-import functools
 import html
 import os
 import re
-import subprocess
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from docutils import nodes
@@ -72,20 +69,7 @@ def describe(doctree):
     return ""
 
 
-@functools.cache
-def changed(path):
-    """Return the day of a file's last commit, or the empty string."""
-    command = ["git", "log", "-1", "--format=%cs", "--", Path(path).name]
-    try:
-        run = subprocess.run(
-            command, cwd=Path(path).parent, capture_output=True, text=True
-        )
-    except OSError:  # no git
-        return ""
-    return run.stdout.strip()
-
-
-def metadata(pagename, context, base, image):
+def meta_tags(pagename, context, base, image):
     """Return the meta elements of a page's description and social card."""
     title = re.sub("<[^>]+>", "", context.get("title", ""))
     project = context["docstitle"]
@@ -115,13 +99,11 @@ def surround(app, pagename, templatename, context, doctree):
     base = app.config.html_baseurl
     context["default_mode"] = "auto"
     context["description"] = describe(doctree)
-    tags = metadata(pagename, context, base, "card.png")
+    tags = meta_tags(pagename, context, base, "card.png")
     if pagename == "404" and base:
         # The address that was asked for may lie in any folder.
         tags = f'\n<base href="{urlsplit(base).path}">{tags}'
     context["metatags"] = context.get("metatags", "") + tags
-    if doctree is not None:
-        context["last_updated"] = changed(app.env.doc2path(pagename))
     if pagename == "book/comparison":
         app.add_js_file("explorable.js", defer="defer")
     seen, scripts = set(), []
@@ -138,23 +120,13 @@ def lost(app):
     yield "404", {"title": "Page not found", "body": LOST}, "page.html"
 
 
-def map_site(app, exception):
-    """Write the sitemap, where the address of the site is known."""
-    base = app.config.html_baseurl
-    if exception or not base or app.builder.name != "html":
-        return
-    entries = []
-    for name in sorted(app.env.found_docs):
-        day = changed(app.env.doc2path(name))
-        day = f"<lastmod>{day}</lastmod>" if day else ""
-        location = html.escape(f"{base}{name}.html")
-        entries.append(f"<url><loc>{location}</loc>{day}</url>\n")
-    Path(app.outdir, "sitemap.xml").write_text(
-        '<?xml version="1.0" encoding="utf-8"?>\n'
-        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-        f"{''.join(entries)}</urlset>\n",
-        encoding="utf-8",
-    )
+def ask_again(app, env, docnames):
+    """Have git asked for the day of every page at every build.
+
+    sphinx-last-updated-by-git keeps the answers, and a commit changes them
+    without changing a file.
+    """
+    env.git_last_updated.update(dict.fromkeys(env.git_last_updated))
 
 
 def setup(app):
@@ -162,5 +134,5 @@ def setup(app):
     app.connect("config-inited", configure, priority=100)
     app.connect("html-page-context", surround, priority=900)
     app.connect("html-collect-pages", lost)
-    app.connect("build-finished", map_site)
+    app.connect("env-before-read-docs", ask_again)
     return {"version": "1", "parallel_read_safe": True}
