@@ -14,6 +14,7 @@ from d2lutil.notebook import glue
 from d2lutil.rnn import RNN
 from d2lutil.text import Vocab, normalize, split_streams, streams
 from d2lutil.training import generate, perplexity, train
+from d2lutil.triangles import triangle
 from d2lutil.truncation import carry, full, length_dependent, randomized, regular, segments
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "split_streams",
     "streams",
     "train",
+    "triangle",
     "use_style",
     "zero_gradients",
 ]
