@@ -8,7 +8,7 @@ NOTEBOOKS = $(wildcard book/*.ipynb)
 # `book` and `colab` write to the same folder of parsed chapters.
 .NOTPARALLEL:
 
-.PHONY: help env book test check format run matrix colab test-colab pdf serve links bench lock clean
+.PHONY: help env book test check format run mutants matrix colab test-colab pdf serve links bench lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -36,6 +36,9 @@ test: check book colab ## check everything: ruff, pytest, the built site, every 
 
 run: env         ## execute the chapters again, in place (one: make run NOTEBOOKS=book/rnn.ipynb)
 	$(BIN)/python tools/notebooks.py run $(NOTEBOOKS)
+
+mutants: env     ## see every check fail under its mutation (one: make mutants NOTEBOOKS=book/rnn.ipynb)
+	$(BIN)/python tools/mutants.py $(NOTEBOOKS)
 
 matrix: env      ## test the package on other Pythons and NumPys
 	$(BIN)/python tools/matrix.py
