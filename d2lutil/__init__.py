@@ -10,7 +10,7 @@ from d2lutil.corpus import Corpus, load_corpus
 from d2lutil.figures import COLORS, partition, reach, reach_map, use_style
 from d2lutil.gradient import bptt, clip_gradients, zero_gradients
 from d2lutil.jacobians import influence, jacobians
-from d2lutil.notebook import glue
+from d2lutil.notebook import compare, glue
 from d2lutil.rnn import RNN
 from d2lutil.text import Vocab, normalize, split_streams, streams
 from d2lutil.training import generate, perplexity, train
@@ -25,6 +25,7 @@ __all__ = [
     "bptt",
     "carry",
     "clip_gradients",
+    "compare",
     "full",
     "generate",
     "glue",

@@ -32,30 +32,31 @@ def chapter(last, *between):
 
 
 def verdict(notebook):
+    """Return what a check raises as it stands, and what is wrong with it under its mutation."""
     (mutant,) = mutants.mutants(notebook)
-    return mutants.verdict(mutant, ".")
+    return *mutants.unchanged(notebook.cells, ".").values(), mutants.changed(mutant, ".")
 
 
 def test_a_check_that_fails_under_its_mutation():
-    assert verdict(chapter(check("assert total == 6"))) == ""
+    assert verdict(chapter(check("assert total == 6"))) == ("", "")
 
 
 def test_a_check_that_survives():
-    assert verdict(chapter(check("assert total > 0"))) == "SURVIVES"
+    assert verdict(chapter(check("assert total > 0"))) == ("", "SURVIVES")
 
 
 def test_a_check_that_fails_anyhow():
-    assert verdict(chapter(check("assert total == 7"))).startswith("fails without the mutation")
+    assert verdict(chapter(check("assert total == 7")))[0] == "AssertionError"
 
 
 def test_an_error_is_no_failed_check():
     raises = "if total != 6:\n    raise KeyError(total)"
-    assert verdict(chapter(check(raises))) == "KeyError instead of AssertionError"
-    assert verdict(chapter(check(raises, error="KeyError"))) == ""
+    assert verdict(chapter(check(raises))) == ("", "raises KeyError, not AssertionError")
+    assert verdict(chapter(check(raises, error="KeyError"))) == ("", "")
     early = cell("early", "assert total == 6")
     expected = cell("expected", "shift = 0\n1 / 0", tags=["raises-exception"])
-    assert verdict(chapter(check("assert total == 6 + shift"), expected)) == ""
-    assert "before the check" in verdict(chapter(check("pass"), early))
+    assert verdict(chapter(check("assert total == 6 + shift"), expected)) == ("", "")
+    assert verdict(chapter(check("pass"), early)) == ("", "an earlier cell fails: AssertionError")
 
 
 @pytest.mark.parametrize(
@@ -79,17 +80,31 @@ def test_a_check_without_a_mutation_is_named():
         mutants.mutants(chapter(bare))
 
 
+def test_a_check_leaves_nothing_to_later_cells():
+    first = check("assert total == 6\nshift = 1")
+    first.id = "first"
+    notebook = chapter(check("assert total == 6 * shift"), first)
+    assert mutants.unchanged(notebook.cells, ".") == {"first": "", "check": "NameError"}
+
+
+def test_a_check_draws_from_a_generator_of_its_own():
+    with pytest.raises(ValueError, match="check check draws from rng"):
+        mutants.mutants(chapter(check("assert total == 6 + 0 * rng.normal()")))
+
+
 def test_other_checks_and_figures_are_left_out_unless_needed():
-    def ids(*between):
+    def added(*between):
         notebook = chapter(check("assert total == 6 + shift"), *between)
-        (mutant,) = mutants.mutants(notebook)[-1:]
-        return len(mutant.cells) - 2
+        return len(mutants.mutants(notebook)[-1].cells) - 2
 
     meta = {"mystnb": {"figure": {"caption": "A line."}}}
-    assert ids(cell("a", "plot = total", **meta)) == 0
-    assert ids(cell("b", "plot = total")) == 1
-    assert ids(cell("c", "shift = 0", **meta)) == 1
-    assert ids(cell("d", "plot = rng.normal()", **meta)) == 1
+    other = check("assert total == 6")
+    other.id = "other"
+    assert added(other) == 0
+    assert added(cell("a", "plot = total", **meta)) == 0
+    assert added(cell("b", "plot = total")) == 1
+    assert added(cell("c", "shift = 0", **meta)) == 1
+    assert added(cell("d", "plot = rng.normal()", **meta)) == 1
 
 
 def test_results_are_kept_and_the_checks_seen_failing_are_listed(tmp_path, monkeypatch):
@@ -97,13 +112,8 @@ def test_results_are_kept_and_the_checks_seen_failing_are_listed(tmp_path, monke
     nbformat.write(chapter(check("assert total == 6")), good)
     nbformat.write(chapter(check("assert total > 0")), bad)
     runs = []
-    outcomes = {"assert total == 6": "AssertionError", "assert total > 0": "passed"}
-
-    def outcome(cells, folder):
-        runs.append(cells)
-        return outcomes[cells[-1][0]] if "i + 1" not in cells[0][0] else "passed"
-
-    monkeypatch.setattr(mutants, "outcome", outcome)
+    run = mutants.run
+    monkeypatch.setattr(mutants, "run", lambda *arguments: runs.append(1) or run(*arguments))
     files = tmp_path / "seen.json", tmp_path / "book.json"
     assert mutants.check([good, bad], *files) == 1
     assert len(runs) == 4
@@ -111,6 +121,9 @@ def test_results_are_kept_and_the_checks_seen_failing_are_listed(tmp_path, monke
     assert {stem: list(ones) for stem, ones in listed.items()} == {"good": ["check"]}
     assert mutants.check([good, bad], *files) == 1
     assert len(runs) == 4  # nothing ran again
+    nbformat.write(chapter(check("assert total == 7")), good)
+    assert mutants.check([good], *files) == 1
+    assert json.loads(files[1].read_text("utf-8")) == {}
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

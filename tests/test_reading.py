@@ -42,11 +42,12 @@ def test_formulas_lines_and_figures():
 
 
 def test_folds_and_exercises_count_for_the_whole_only():
-    prose = "One two.\n\n:::{admonition} Predict\n:class: dropdown\nIt is $1$.\n\n$$\nx\n$$\n:::\n\nthree"
+    fold = ":::{admonition} Which?\n:class: dropdown\nIt is $1$.\n\n$$\nx\n$$\n:::\n"
+    prose = f"One.\n\n::::{{note}}\n{fold}::::\n\n{fold}\nthree"
     hidden = [new_code_cell("a = 1", metadata={"tags": [tag]}) for tag in ("hide-cell", "remove-cell")]
     end = new_markdown_cell("four\n\n## Exercises\n\nFive six.")
     found = measure(new_markdown_cell(prose), *hidden, end, new_code_cell("solve()"))
-    assert found == (4, 0, 0, 0, 4 + 4 + 3)
+    assert found == (5, 0, 0, 0, 5 + 3 + 3 + 3)
 
 
 def test_minutes_are_the_formula_rounded_up():

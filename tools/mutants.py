@@ -4,14 +4,16 @@ The metadata of a cell tagged ``check`` names a change to an earlier cell under 
 
     "mutation": {"cell": "recursion-sum", "replace": "i + 1 :", "by": "i :"}
 
-For each check two kernels run the cells that it needs: the cells as they are, after which it must pass, and
-the changed ones, after which it must raise an AssertionError (or the exception that the mutation names as
-``error``). What was seen stays in ``_build/mutants.json``: an interrupted run goes on where it ended.
-The checks seen failing are written to ``book/mutants.json``, which the book quotes.
+One kernel runs the chapter as it is, where every check must pass. Then a kernel for each check runs the
+cells before it with the change, but no other check, and the check must raise an AssertionError (or the
+exception that the mutation names as ``error``). What was seen stays in ``_build/mutants.json``: an
+interrupted run goes on where it ended. The checks seen failing are written to ``book/mutants.json``, which
+the book quotes.
 """
 
 import argparse
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -30,7 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEN, BOOK = ROOT / "_build" / "mutants.json", ROOT / "book" / "mutants.json"
 SECONDS_PER_CELL = 600
 MUTATION = {"cell", "replace", "by", "error"}
-PASSED = "passed"
 
 
 class Mutant(NamedTuple):
@@ -43,9 +44,7 @@ class Mutant(NamedTuple):
     title : str
         What the check establishes.
     cells : tuple of (str, bool)
-        The code before the check that it needs, and the check; and whether a cell is to raise an exception.
-    changed : tuple of (str, bool)
-        The same with the mutation.
+        The changed code before the check, and the check; and whether a cell is to raise an exception.
     error : str
         Name of the exception that must be raised.
     """
@@ -53,13 +52,12 @@ class Mutant(NamedTuple):
     check: str
     title: str
     cells: tuple
-    changed: tuple
     error: str
 
     @property
     def key(self):
         """A digest of all code that decides whether the check fails."""
-        return digest([*self.cells, *self.changed, self.error])
+        return digest([self.cells, self.error])
 
 
 def digest(parts):
@@ -72,16 +70,21 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
+def code_cells(notebook):
+    """Return the code cells of a notebook."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def mutants(notebook):
     """Return a :class:`Mutant` for each check of a notebook.
 
     Raises
     ------
     ValueError
-        A check without a mutation, one that names no earlier code cell, or a text that does not occur
-        there exactly once.
+        A check without a mutation, one that names no earlier code cell, a text that does not occur there
+        exactly once, or a check that draws from the chapter's generator, as if later cells needed it.
     """
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = code_cells(notebook)
     return [mutant(code, number) for number, cell in enumerate(code) if "check" in tags(cell)]
 
 
@@ -100,13 +103,16 @@ def mutant(code, number):
             f"check {check.id}: {mutation['replace']!r} occurs {found} times in {mutation['cell']}; "
             "allowed: a text that occurs once, replaced by another"
         )
+    if "rng" in names(check.source)[1]:
+        raise ValueError(
+            f"check {check.id} draws from rng; allowed: a generator of its own under another name"
+        )
     kept = needed(code, number, target)
     cells = [(code[k].source, "raises-exception" in tags(code[k])) for k in kept]
-    changed = list(cells)
-    source, raises = changed[kept.index(target)]
-    changed[kept.index(target)] = source.replace(mutation["replace"], mutation["by"]), raises
+    source, raises = cells[kept.index(target)]
+    cells[kept.index(target)] = source.replace(mutation["replace"], mutation["by"]), raises
     title = check.metadata.get("mystnb", {}).get("code_prompt_show", "")
-    return Mutant(check.id, title, tuple(cells), tuple(changed), mutation.get("error", "AssertionError"))
+    return Mutant(check.id, title, tuple(cells), mutation.get("error", "AssertionError"))
 
 
 def names(source):
@@ -126,23 +132,22 @@ def names(source):
 def needed(code, number, target):
     """Return the numbers of the cells that run before a check, and the check's.
 
-    Other checks and figures are left out if no later cell needs a name from them and none of their
-    names is a source of random numbers, whose next draws would be others.
+    Other checks are left out, and figures if no later cell needs a name from them and they draw no random
+    numbers, since the next draws would be others.
     """
     kept, wanted = [number], names(code[number].source)[1]
     for k in range(number - 1, -1, -1):
         bound, mentioned = names(code[k].source)
-        aside = "check" in tags(code[k]) or "figure" in code[k].metadata.get("mystnb", {})
-        draws = any("rng" in name for name in mentioned)
-        if k != target and aside and not draws and not bound & wanted:
-            continue
-        kept.append(k)
-        wanted |= mentioned
+        figure = "figure" in code[k].metadata.get("mystnb", {})
+        aside = figure and not bound & wanted and "rng" not in mentioned
+        if "check" not in tags(code[k]) and (not aside or k == target):
+            kept.append(k)
+            wanted |= mentioned
     return kept[::-1]
 
 
-def outcome(cells, folder):
-    """Run cells in a fresh kernel; return ``passed``, or the exception's name if the last one raised it."""
+def run(cells, folder):
+    """Run cells, ``(source, raises)`` each, in a fresh kernel until one fails; return them with outputs."""
     notebook = new_notebook(
         cells=[
             new_code_cell(source, metadata={"tags": ["raises-exception"] * raises})
@@ -152,23 +157,41 @@ def outcome(cells, folder):
     client = NotebookClient(
         notebook, timeout=SECONDS_PER_CELL, kernel_name="python3", resources={"metadata": {"path": folder}}
     )
-    try:
+    with contextlib.suppress(CellExecutionError):  # it is in the outputs
         client.execute()
-    except CellExecutionError as error:
-        last = any(output.output_type == "error" for output in notebook.cells[-1].outputs)
-        return error.ename if last else f"{error.ename} before the check"
-    return PASSED
+    return notebook.cells
 
 
-def verdict(mutant, folder):
-    """Return what became of a mutant: nothing if its check failed as it must, else what is wrong."""
-    unchanged = outcome(mutant.cells, folder)
-    if unchanged != PASSED:
-        return f"fails without the mutation: {unchanged}"
-    changed = outcome(mutant.changed, folder)
-    if changed == PASSED:
-        return "SURVIVES"
-    return "" if changed == mutant.error else f"{changed} instead of {mutant.error}"
+def error(cell):
+    """Return the name of the exception that a cell raised, or nothing."""
+    return next((output.ename for output in cell.outputs if output.output_type == "error"), "")
+
+
+def unchanged(code, folder):
+    """Return what each check of a chapter raises as it stands, by identifier; names that it binds are lost."""
+    alone = "exec(compile({!r}, 'check', 'exec'), dict(globals()))"
+    cells = [
+        (alone.format(cell.source), True)
+        if "check" in tags(cell)
+        else (cell.source, "raises-exception" in tags(cell))
+        for cell in code
+    ]
+    ran = zip(code, run(cells, folder), strict=True)
+    checks = [(cell.id, after) for cell, after in ran if "check" in tags(cell)]
+    return {
+        name: error(after) if after.execution_count else "an earlier cell fails" for name, after in checks
+    }
+
+
+def changed(mutant, folder):
+    """Return nothing if a check fails under its mutation as it must, else what is wrong."""
+    *before, check = run(mutant.cells, folder)
+    if not check.execution_count:
+        return f"an earlier cell fails: {', '.join(filter(None, map(error, before)))}"
+    raised = error(check)
+    return (
+        "" if raised == mutant.error else f"raises {raised}, not {mutant.error}" if raised else "SURVIVES"
+    )
 
 
 def load(path):
@@ -185,7 +208,7 @@ def save(path, content):
 
 
 def check(paths, seen_path=SEEN, book_path=BOOK, workers=2):
-    """Run the mutants of chapters that were not seen yet; record and print what became of them.
+    """Run the mutants of chapters that were not seen yet; record and print what became of all.
 
     Parameters
     ----------
@@ -201,23 +224,34 @@ def check(paths, seen_path=SEEN, book_path=BOOK, workers=2):
     int
         Number of mutants whose check did not fail as it must.
     """
-    found = {path: mutants(nbformat.read(path, as_version=4)) for path in paths}
+    chapters = {path: code_cells(nbformat.read(path, as_version=4)) for path in paths}
+    found = {path: mutants(new_notebook(cells=code)) for path, code in chapters.items()}
     package = digest(path.read_text("utf-8") for path in sorted((ROOT / "d2lutil").rglob("*.py")))
     seen, lock = load(seen_path), threading.Lock()
 
-    def run(task):
-        path, mutant = task
-        key = f"{mutant.key} {package}"
-        result = seen[key] if key in seen else verdict(mutant, str(path.parent))
+    def once(key, function, *arguments):
+        key = f"{key} {package}"
+        result = seen[key] if key in seen else function(*arguments)
         with lock:
             seen[key] = result
             save(seen_path, seen)
-            print(f"{path.stem:20s} {result or 'failed, as it must':24s} {mutant.title}", flush=True)
+        return result
+
+    def whole(path):
+        key = digest([(cell.source, tags(cell)) for cell in chapters[path]])
+        return once(key, unchanged, chapters[path], str(path.parent)) if found[path] else {}
+
+    def verdict(task):
+        path, mutant = task
+        fails = passes[path][mutant.check]
+        result = f"fails anyhow: {fails}" if fails else once(mutant.key, changed, mutant, str(path.parent))
+        print(f"{path.stem:20s} {result or 'failed, as it must':24s} {mutant.title}", flush=True)
         return result
 
     tasks = [(path, mutant) for path, ones in found.items() for mutant in ones]
     with ThreadPoolExecutor(workers) as pool:
-        results = dict(zip(tasks, pool.map(run, tasks), strict=True))
+        passes = dict(zip(paths, pool.map(whole, paths), strict=True))
+        results = dict(zip(tasks, pool.map(verdict, tasks), strict=True))
     listed = load(book_path)
     for path, ones in found.items():
         listed[path.stem] = {one.check: one.key for one in ones if not results[path, one]}

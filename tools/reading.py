@@ -95,10 +95,14 @@ def measure(notebook):
 
 
 def without_folds(match):
-    """Return a directive of the text, or nothing if it is folded."""
-    _, name, body = match.groups()
-    options = "".join(re.findall(r"^:class:.*$", body, flags=re.M))
-    return "" if name == "dropdown" or "dropdown" in options else match[0]
+    """Return a directive without the folds in it; of one that is folded itself the title."""
+    fence, name, body = match.groups()
+    title, options, content = re.fullmatch(
+        r"([^\n]*)\n((?::[\w-]+:[^\n]*\n)*)(.*)", body, flags=re.S
+    ).groups()
+    if name == "dropdown" or "dropdown" in options:
+        return title
+    return f"{fence}{{{name}}}{title}\n{options}{FENCE.sub(without_folds, content)}{fence}"
 
 
 def words(text):
