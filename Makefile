@@ -8,7 +8,7 @@ NOTEBOOKS = $(wildcard book/*.ipynb)
 # `book` and `colab` write to the same folder of parsed chapters.
 .NOTPARALLEL:
 
-.PHONY: help env book test check format run outputs matrix colab test-colab pdf serve links bench lock clean
+.PHONY: help env book test check format run outputs mutants matrix colab test-colab pdf serve links bench lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -39,6 +39,9 @@ run: env         ## execute the chapters again, in place (one: make run NOTEBOOK
 
 outputs: env     ## execute all chapters and compare their outputs with the committed ones
 	$(BIN)/python tools/notebooks.py check --whole
+
+mutants: env     ## see every check fail under its mutation (one: make mutants NOTEBOOKS=book/rnn.ipynb)
+	$(BIN)/python tools/mutants.py $(NOTEBOOKS)
 
 matrix: env      ## test the package on other Pythons and NumPys
 	$(BIN)/nox -s matrix

@@ -12,10 +12,11 @@ from d2lutil.figures import COLORS, partition, reach, reach_map, use_style
 from d2lutil.gradient import bptt, clip_gradients, zero_gradients
 from d2lutil.jacobians import influence, jacobians
 from d2lutil.networks import GRU, LSTM, RNN
-from d2lutil.notebook import glue
+from d2lutil.notebook import compare, glue
 from d2lutil.schemes import Full, LengthDependent, Randomized, Regular, Scheme, Unweighted
 from d2lutil.text import Vocab, normalize, split_streams, streams
 from d2lutil.training import train
+from d2lutil.triangles import triangle
 from d2lutil.truncation import carry, full, length_dependent, randomized, regular, segments
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "bptt",
     "carry",
     "clip_gradients",
+    "compare",
     "full",
     "generate",
     "glue",
@@ -52,6 +54,7 @@ __all__ = [
     "split_streams",
     "streams",
     "train",
+    "triangle",
     "use_style",
     "zero_gradients",
 ]

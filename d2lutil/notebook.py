@@ -1,6 +1,45 @@
-"""Results that the prose quotes."""
+"""Results that the prose quotes, and the line in which a cell compares two of them."""
 
-__all__ = ["glue"]
+import numpy
+
+__all__ = ["compare", "glue"]
+
+
+def compare(name, value, reference, bound):
+    """Print in one line whether numbers agree, and return it.
+
+    Parameters
+    ----------
+    name : str
+        What is compared.
+    value, reference : arrays of one shape, or numbers
+    bound : float
+        Above 0. They agree if the largest difference is below it.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    ValueError
+        Different shapes, which NumPy would broadcast, or a bound that is not above 0.
+
+    Examples
+    --------
+    >>> compare("a third", 0.333, 1 / 3, 1e-3)
+    a third                  largest difference < 1e-03  agree
+    True
+    """
+    value, reference = numpy.asarray(value), numpy.asarray(reference)
+    if value.shape != reference.shape and reference.ndim:
+        raise ValueError(f"value has shape {value.shape}; allowed: {reference.shape}, that of reference")
+    if not bound > 0:
+        raise ValueError(f"bound={bound!r}; allowed: a number above 0")
+    agree = bool(numpy.max(abs(value - reference)) < bound)  # NaN never agrees
+    sign, verdict = ("<", "agree") if agree else (">", "DIFFER")
+    print(f"{name:24s} largest difference {sign} {bound:.0e}  {verdict}")
+    return agree
 
 
 def glue(name, text):

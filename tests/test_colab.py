@@ -23,7 +23,7 @@ SITE = "https://example.org/book"
 CONFIGURATION = f"""\
 import sys
 sys.path.append({str(EXTENSIONS)!r})
-extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "quoted", "colab"]
+extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "quoted", "checks", "colab"]
 root_doc = "book/index"
 bibtex_bibfiles = ["sources.bib"]
 bibtex_reference_style = "author_year"
@@ -116,10 +116,15 @@ def book(tmp_path_factory):
     figure = {"figure": {"caption": "A line.", "name": "fig-ch"}, "image": {"alt": "A line"}}
     picture = new_output("display_data", data={"text/plain": "<Figure>"})
     hidden = ["remove-cell", "nbval-ignore-output"]
+    checked, shown = (
+        ["check", "hide-cell"],
+        {"code_prompt_show": "✓ it holds", "code_prompt_hide": "✓ it holds"},
+    )
     cells = [
         new_markdown_cell(PROSE),
         code("x = 1", picture, mystnb=figure, tags=["hide-input"]),
         code("glue('mean', '2.5')", glued("mean", "2.5"), tags=hidden),
+        code("assert x", new_output("stream", text="yes"), mystnb=shown, mutation={}, tags=checked),
         new_markdown_cell("After the figure.\n\n" + EXERCISE),
         code("x + 1"),
         new_markdown_cell("```{solution-end}\n```\n\nThe end."),
@@ -204,6 +209,7 @@ def test_order_of_the_cells(alone):
         "x = 1",
         "**Fig. 1.1.** A line.",
         "glue('mean', '2.5')",
+        "# @title ✓ it holds",
         "After the figure.",
         "### Exercise 1.1 (Adding)",
         "#### Solution to Exercise 1.1",
@@ -225,6 +231,16 @@ def test_hidden_code_is_folded_and_has_no_output(alone):
     assert figure.outputs
     assert hidden.metadata.jupyter.source_hidden is True
     assert not hidden.outputs
+
+
+def test_a_check_is_folded_under_its_title(alone):
+    check = next(cell for cell in alone.cells if "check" in cell.metadata.get("tags", []))
+    assert check.source == "# @title ✓ it holds\nassert x"
+    assert check.metadata.cellView == "form"
+    assert check.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
+    assert check.outputs
+    assert "mutation" not in check.metadata
+    assert "Checks of this chapter" not in prose(alone)  # that list is for paper
 
 
 def test_installation_names_the_commit(linked):

@@ -15,11 +15,19 @@ pytestmark = pytest.mark.skipif(not WRITTEN.is_dir(), reason="no notebooks: run 
 chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
+def title(cell):
+    """Return the line that a check has there and not here."""
+    checks = "check" in cell.metadata.get("tags", [])
+    return f"# @title {cell.metadata.mystnb.code_prompt_show}\n" if checks else ""
+
+
 @chapters
 def test_a_chapter_keeps_its_code(path):
     copy = nbformat.read(WRITTEN / path.name, as_version=4)
     nbformat.validate(copy)
-    original = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    original = [
+        title(c) + c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"
+    ]
     code = [c.source for c in copy.cells if c.cell_type == "code"]
     programs = [cell for cell in code if cell.startswith("%%writefile ")]
     assert code == [code[0], *programs, *original]

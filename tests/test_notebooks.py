@@ -1,5 +1,6 @@
 """The form of the notebooks: executed in order, clean outputs, short cells, described figures."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,11 +9,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+APPENDIX = json.loads((ROOT / "book" / "form.json").read_text(encoding="utf-8"))["appendix"]
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
-def chapter(request):
-    return nbformat.read(request.param, as_version=4)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def chapter(path):
+    return nbformat.read(path, as_version=4)
 
 
 def code(chapter):
@@ -68,8 +75,25 @@ def test_most_outputs_are_compared(chapter):
 
 
 def test_tags_are_the_known_ones(chapter):
-    known = {"hide-input", "remove-cell", "nbval-ignore-output", "raises-exception"}
+    known = {"check", "hide-cell", "hide-input", "remove-cell", "nbval-ignore-output", "raises-exception"}
     assert not {tag for cell in code(chapter) for tag in tags(cell)} - known
+
+
+def test_a_check_is_one_line_that_says_what_it_establishes(chapter):
+    for cell in code(chapter):
+        assert ("check" in tags(cell)) == ("mutation" in cell.metadata)
+        if "check" in tags(cell):
+            assert "hide-cell" in tags(cell)
+            assert not {"hide-input", "remove-cell"} & set(tags(cell))
+            shown, open_ = (cell.metadata["mystnb"][f"code_prompt_{word}"] for word in ("show", "hide"))
+            assert re.match(r"✓ \w", shown)
+            assert shown == open_
+            assert "assert " in cell.source
+
+
+def test_titles_of_checks_are_unique(chapter):
+    titles = [c.metadata["mystnb"]["code_prompt_show"] for c in code(chapter) if "check" in tags(c)]
+    assert len(titles) == len(set(titles))
 
 
 def test_figures_are_described_and_quoted(chapter):
@@ -87,11 +111,13 @@ def test_glued_names_are_unique(chapter):
     assert len(names) == len(set(names))
 
 
-def test_template(chapter):
+def test_template(chapter, path):
     prose = "\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
     headings = re.findall(r"^(#{1,2}) (.+)$", prose, flags=re.M)
     assert [level for level, _ in headings].count("#") == 1
     names = [name for _, name in headings]
+    if path.stem in APPENDIX:
+        return
     assert names[1] == "Overview"
     assert names[-2:] == ["Summary", "Exercises"]
     exercises = set(re.findall(r"\{exercise\}[^\n]*\n:label: (\S+)", prose))

@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sphinx_markdown_builder.builder import MarkdownBuilder
 
 PYTHON = {"display_name": "Python 3", "language": "python", "name": "python3"}
-HIDDEN = {"hide-input", "remove-cell", "remove-input"}
+HIDDEN = {"hide-cell", "hide-input", "remove-cell", "remove-input"}
 HEADER = """\
 A chapter of {book}, made from {source}. It runs on Colab, on Binder and in
 Jupyter: the next cell installs what it needs, and leaves the NumPy that is
@@ -98,13 +98,18 @@ def tags(cell):
 
 def copy(cell):
     """Return a code cell without what only the site reads."""
-    kept = {"tags": tags(cell)} if tags(cell) else {}
+    kept, source = {"tags": tags(cell)} if tags(cell) else {}, cell.source
     if HIDDEN & set(tags(cell)):
         kept["jupyter"] = {"source_hidden": True}
+    if "check" in tags(cell):
+        # Colab shows the title of a form, JupyterLab the first line.
+        source = f"# @title {cell.metadata.mystnb.code_prompt_show}\n{source}"
+        kept["cellView"] = "form"
+        kept["jupyter"]["outputs_hidden"] = True
     shown = [] if "remove-cell" in tags(cell) else cell.outputs
     count = cell.execution_count if shown else None
     return new_code_cell(
-        cell.source, metadata=kept, outputs=shown, execution_count=count
+        source, metadata=kept, outputs=shown, execution_count=count
     )
 
 

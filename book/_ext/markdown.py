@@ -100,6 +100,8 @@ class FlatTranslator(MarkdownTranslator):
 
     def visit_container(self, node):
         """Put a mark where a code cell stands: the notebook has the cell."""
+        if "checks" in node["classes"]:  # the notebook has the cells
+            raise nodes.SkipNode
         if node.get("nb_element") != "cell_code":
             return
         self.add_cut("cell", node["cell_index"])

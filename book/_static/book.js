@@ -2,6 +2,15 @@
 // page waits in a <template> of this one.
 (() => {
   "use strict";
+
+  // An anchor that has moved to another page leads there.
+  const follow = () => {
+    const sign = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (sign?.matches(".moved")) location.replace(sign.querySelector("a").href);
+  };
+  addEventListener("hashchange", follow);
+  follow();
+
   const KINDS = "figure, .math, .citation, dt";
 
   // A box that scrolls sideways can be reached with the tabulator, one that does not is skipped.

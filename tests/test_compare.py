@@ -1,0 +1,29 @@
+"""The line in which a check compares numbers."""
+
+import numpy
+import pytest
+
+import d2lutil
+
+
+def test_the_largest_difference_counts(capsys):
+    assert d2lutil.compare("sum", [1.0, 2.0], [1.0, 2.05], 0.1)
+    assert not d2lutil.compare("sum", [1.0, 2.0], [1.0, 2.5], 0.1)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("largest difference < 1e-01  agree")
+    assert lines[1].endswith("largest difference > 1e-01  DIFFER")
+
+
+def test_what_is_not_a_number_differs():
+    assert not d2lutil.compare("sum", [1.0, numpy.nan], [1.0, 2.0], 10)
+
+
+def test_a_number_is_compared_with_every_entry():
+    assert not d2lutil.compare("sum", [1.0, 1.0, 2.0], 1.0, 0.1)
+
+
+def test_it_refuses_what_numpy_would_broadcast():
+    with pytest.raises(ValueError, match=r"value has shape \(2,\); allowed: \(2, 1\)"):
+        d2lutil.compare("sum", numpy.ones(2), numpy.ones((2, 1)), 0.1)
+    with pytest.raises(ValueError, match="bound=0; allowed"):
+        d2lutil.compare("sum", 1, 1, 0)
