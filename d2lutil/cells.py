@@ -76,7 +76,7 @@ def sigmoid(x):
 
 
 def parameter_gradients(params, x, h, inputs, hidden):
-    """Return the gradients of W_xh, W_hh, b_h (and b_hn) from those at the arguments; h is the state before."""
+    """Return the gradients of W_xh, W_hh, b_h (and b_hn) from those at the arguments; h is before x."""
     W_xh = numpy.zeros_like(params[0])
     numpy.add.at(W_xh, x, inputs)  # column b added row x[b] of W_xh
     b_hn = [hidden[:, -h.shape[1] :].sum(axis=0)] * (len(params) - 3)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import warnings
+from typing import Any
 from pathlib import Path
 
 import numpy
@@ -176,4 +177,4 @@ def import_mxnet():
 
 
 give_matplotlib_a_folder()
-mxnet = import_mxnet()
+mxnet: Any = import_mxnet()  # its own types are incomplete

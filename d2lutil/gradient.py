@@ -19,8 +19,8 @@ __all__ = ["backward", "bptt", "clip_gradients", "zero_gradients"]
 def backward(cell, params, X, Y, state, xi, begins, weights):
     """Run the chain rule backwards, one step at a time: the definition that :func:`bptt` keeps to.
 
-    Forward, step t begins from the zero state where ``begins``. Backward, δ collects the gradient at the state
-    of step t, from its own prediction and from later steps; the gate hands it on multiplied by ξ_t.
+    Forward, step t begins from the zero state where ``begins``. Backward, δ collects the gradient at the
+    state of step t, from its own prediction and from later steps; the gate hands it on multiplied by ξ_t.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def bptt(
     The gradients are *added* to those that are there, whatever ``grad_req`` says, unless it is "null":
     call :func:`zero_gradients` before a new sum. They change only after the whole call has succeeded.
 
-    For ``RNN``, ``GRU`` and ``LSTM`` the gradient is computed by hand: segments go back side by side, and wide
-    batches are shared between threads by columns (``OMP_NUM_THREADS`` sets how many). Memory is that of
-    some thousand predictions plus the longest segment of any column. For any other block the
+    For ``RNN``, ``GRU`` and ``LSTM`` the gradient is computed by hand: segments go back side by side, and
+    wide batches are shared between threads by columns (``OMP_NUM_THREADS`` sets how many). Memory is that
+    of some thousand predictions plus the longest segment of any column. For any other block the
     gradient is ``autograd``'s; memory is that of the longest stretch between cuts that all columns share.
 
     Parameters
@@ -136,13 +136,18 @@ def bptt(
 
 
 def accumulate(net, X, Y, h, xi, begins, weights):
-    """Do the work of :func:`bptt` for ``RNN``, ``GRU`` and ``LSTM`` on arguments that are known to be right."""
+    """Do the work of :func:`bptt` for ``RNN``, ``GRU`` and ``LSTM``; arguments are not checked."""
     parts = h if isinstance(h, (tuple, list)) else [h]
     state, params = [part.asnumpy() for part in parts], [p.data().asnumpy() for p in net.parameters()]
 
     def run(columns):
-        own = [array if array is None or array.ndim == 1 else array[:, columns] for array in (xi, begins, weights)]
-        return strands.run(net.cell, params, X[:, columns], Y[:, columns], [s[columns] for s in state], *own)
+        own = [
+            array if array is None or array.ndim == 1 else array[:, columns]
+            for array in (xi, begins, weights)
+        ]
+        return strands.run(
+            net.cell, params, X[:, columns], Y[:, columns], [s[columns] for s in state], *own
+        )
 
     losses, gradients, last = zip(*threads.map_columns(run, X.shape[1], params[1].size), strict=True)
     gradients = [sum(each) for each in zip(*gradients, strict=True)]

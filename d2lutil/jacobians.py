@@ -15,8 +15,8 @@ __all__ = ["influence", "jacobians"]
 def jacobians(net: Network, X: ArrayLike, h=None) -> numpy.ndarray:
     """Return the Jacobian of each step along one text.
 
-    J_t[a, b] = ∂s_{t,a}/∂s_{t-1,b} with the state s as a row: h, or (h, c) of an LSTM side by side. A gradient
-    goes back as δ J_t. For the tanh network J_t = diag(1 - h_t²) W_hhᵀ.
+    J_t[a, b] = ∂s_{t,a}/∂s_{t-1,b} with the state s as a row: h, or (h, c) of an LSTM side by side. A
+    gradient goes back as δ J_t. For the tanh network J_t = diag(1 - h_t²) W_hhᵀ.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Threads: the columns of a batch are independent of one another, the steps of a text are not.
 
 Two threads that share the small matrix product of one step wait for each other at every step. So MXNet
-gets one thread when this package is imported, and :func:`map_columns` gives every thread columns of its own.
+gets one thread when this package is imported, and :func:`map_columns` gives every thread columns of its
+own.
 ``OMP_NUM_THREADS``, ``OPENBLAS_NUM_THREADS`` or ``MXNET_OMP_MAX_THREADS``, if set, is what counts instead.
 """
 

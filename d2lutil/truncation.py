@@ -206,5 +206,7 @@ def _per_column(xi, h):
 
 def _generator(rng):
     if not isinstance(rng, numpy.random.Generator):
-        raise TypeError(f"rng={validation.short(rng)}; allowed: a numpy.random.Generator, as default_rng(seed) gives")
+        raise TypeError(
+            f"rng={validation.short(rng)}; allowed: a numpy.random.Generator, as default_rng(seed) gives"
+        )
     return rng

@@ -100,6 +100,8 @@ def test_groups_end_at_shared_cuts_and_hold_no_more_than_the_longest_strand():
 
 
 def test_memory_of_staggered_cuts_is_a_group_and_the_longest_strand():
-    cut = numpy.stack([d2lutil.regular(5000, 50) == 0, numpy.roll(d2lutil.regular(5000, 50) == 0, 25)], axis=1)
+    cut = numpy.stack(
+        [d2lutil.regular(5000, 50) == 0, numpy.roll(d2lutil.regular(5000, 50) == 0, 25)], axis=1
+    )
     held = [stop - low for _, stop, low, _ in strands._groups(cut, 200)]
     assert max(held) <= 250

@@ -327,7 +327,9 @@ def test_a_loss_that_does_not_count_is_left_out_even_where_it_is_not_finite():
     net = reference.make_net("float32")
     net.W_hq.set_data(3e38 * np.sign(net.W_hq.data()))
     weights = numpy.zeros(NUM_STEPS)
-    loss, _ = d2lutil.bptt(net, X, Y, reference.make_state("float32"), d2lutil.full(NUM_STEPS), weights=weights)
+    loss, _ = d2lutil.bptt(
+        net, X, Y, reference.make_state("float32"), d2lutil.full(NUM_STEPS), weights=weights
+    )
     assert loss == 0
     assert not any(g.any() for g in [net.W_hq.grad().asnumpy(), net.b_q.grad().asnumpy()])
 
@@ -371,7 +373,7 @@ def test_a_gluon_layer_is_added_to_as_well():
     net = Wrapped()
     net.initialize()
     h = net.begin_state(reference.BATCH_SIZE)
-    first, _ = d2lutil.bptt(net, X, Y, h, d2lutil.regular(NUM_STEPS, 4))
+    d2lutil.bptt(net, X, Y, h, d2lutil.regular(NUM_STEPS, 4))
     once = [p.grad().asnumpy() for p in net.collect_params().values()]
     d2lutil.bptt(net, X, Y, h, d2lutil.regular(NUM_STEPS, 4))
     for parameter, gradient_once in zip(net.collect_params().values(), once, strict=True):

@@ -168,7 +168,7 @@ def error(cell):
 
 
 def unchanged(code, folder):
-    """Return what each check of a chapter raises as it stands, by identifier; names that it binds are lost."""
+    """Return what each check of a chapter raises as it stands, by identifier; its names are lost."""
     alone = "exec(compile({!r}, 'check', 'exec'), dict(globals()))"
     cells = [
         (alone.format(cell.source), True)

@@ -2,8 +2,8 @@
 
 They are those of :mod:`d2lutil.cells`, which a reader should see first. Forward, a kernel reads a text step
 by step and keeps what the backward pass needs in rings: arrays ``(capacity, batch_size, width)`` in
-which step t has the place ``t % capacity``. Backward, it first computes for a whole block of rows every factor
-that does not depend on the arriving gradient; a few products remain for each position.
+which step t has the place ``t % capacity``. Backward, it first computes for a whole block of rows every
+factor that does not depend on the arriving gradient; a few products remain for each position.
 """
 
 import numpy

@@ -2,8 +2,9 @@
 
 OpenBLAS copies its factors into packed blocks before it multiplies. For the product of one step, sixteen
 rows by a few hundred columns, the copying takes longer than the multiplication. Where the processor has
-AVX-512, OpenBLAS skips it if the product needs at most 10⁶ multiplications. So a product is cut into tiles below
-that limit, which ``numpy.matmul`` computes in one call: two to three times as many operations a second.
+AVX-512, OpenBLAS skips it if the product needs at most 10⁶ multiplications. So a product is cut into
+tiles below that limit, which ``numpy.matmul`` computes in one call: two to three times as many operations
+a second.
 """
 
 from functools import lru_cache
@@ -25,18 +26,26 @@ def has_small_kernels():
 
 
 class Factor:
-    """The right factor of many products: ``factor(A, out)`` writes A W into ``out``."""
+    """The right factor W of many products.
+
+    Parameters
+    ----------
+    W : ``(depth, width)``
+    """
 
     def __init__(self, W):
-        self.W, self.tiles = numpy.ascontiguousarray(W), None
+        self.W: numpy.ndarray = numpy.ascontiguousarray(W)
+        self.tiles: numpy.ndarray | None = None
         depth, width = W.shape
         if has_small_kernels() and width % TILE_COLUMNS == 0 and TILE_ROWS * TILE_COLUMNS * depth <= LIMIT:
             tiles = self.W.reshape(depth, width // TILE_COLUMNS, TILE_COLUMNS).transpose(1, 0, 2)
             self.tiles = numpy.ascontiguousarray(tiles)
 
     def __call__(self, A, out):
-        tiled = 0 if self.tiles is None else len(A) - len(A) % TILE_ROWS
-        if tiled:
+        """Write A W, with A ``(rows, depth)``, into ``out`` and return it."""
+        tiled = 0
+        if self.tiles is not None and len(A) >= TILE_ROWS:
+            tiled = len(A) - len(A) % TILE_ROWS
             target = out[:tiled].reshape(-1, TILE_ROWS, len(self.tiles), TILE_COLUMNS).transpose(0, 2, 1, 3)
             numpy.matmul(A[:tiled].reshape(-1, 1, TILE_ROWS, A.shape[1]), self.tiles, out=target)
         if tiled < len(A):
