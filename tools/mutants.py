@@ -13,6 +13,7 @@ the book quotes.
 
 import argparse
 import ast
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -158,7 +159,7 @@ def run(cells, folder):
         notebook, timeout=SECONDS_PER_CELL, kernel_name="python3", resources={"metadata": {"path": folder}}
     )
     with contextlib.suppress(CellExecutionError):  # it is in the outputs
-        client.execute()
+        asyncio.run(client.async_execute())  # in a thread execute() would leave its event loop open
     return notebook.cells
 
 
@@ -168,7 +169,11 @@ def error(cell):
 
 
 def unchanged(code, folder):
+<<<<<<< HEAD
     """Return what each check of a chapter raises as it stands, by identifier; its names are lost."""
+=======
+    """Return what each check of a chapter raises as it stands, by identifier; what it binds is lost."""
+>>>>>>> 43c1f2ac9a8299cbd99f07d2b49ee8cf1d1bb323
     alone = "exec(compile({!r}, 'check', 'exec'), dict(globals()))"
     cells = [
         (alone.format(cell.source), True)
