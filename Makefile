@@ -22,9 +22,10 @@ env: .venv/ready ## create .venv and install the lock into it
 book: env        ## render the book to _build/html/index.html, warnings are errors
 	$(BIN)/jupyter-book build . --all -W --keep-going -n -q
 
-check: env       ## lint, and check the format and the spelling of modules, notebooks and prose
+check: env       ## lint, and check types, format and spelling of modules, notebooks and prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
 	$(BIN)/codespell
 
 format: env      ## format modules and notebooks

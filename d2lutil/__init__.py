@@ -8,7 +8,7 @@ today's NumPy.
 from d2lutil.compat import mxnet as _mxnet  # noqa: F401  (first: everything below needs it)
 from d2lutil.corpus import Corpus, load_corpus
 from d2lutil.evaluation import generate, perplexity
-from d2lutil.figures import COLORS, partition, reach, reach_map, use_style
+from d2lutil.figures import COLORS, partition, reach_map, use_style
 from d2lutil.gradient import bptt, clip_gradients, zero_gradients
 from d2lutil.jacobians import influence, jacobians
 from d2lutil.networks import GRU, LSTM, RNN
@@ -17,7 +17,9 @@ from d2lutil.schemes import Full, LengthDependent, Randomized, Regular, Scheme, 
 from d2lutil.text import Vocab, normalize, split_streams, streams
 from d2lutil.training import train
 from d2lutil.triangles import triangle
-from d2lutil.truncation import carry, full, length_dependent, randomized, regular, segments
+from d2lutil.truncation import carry, full, length_dependent, randomized, reach, regular, segments
+
+__version__ = "1.0.0"
 
 __all__ = [
     "COLORS",
@@ -32,6 +34,7 @@ __all__ = [
     "Scheme",
     "Unweighted",
     "Vocab",
+    "__version__",
     "bptt",
     "carry",
     "clip_gradients",

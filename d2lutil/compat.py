@@ -15,8 +15,8 @@ import sys
 import tempfile
 import threading
 import warnings
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 import numpy
 

@@ -10,6 +10,7 @@ import threading
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -180,7 +181,7 @@ def _embedded(reason=None):
 
 
 @functools.cache  # the network is asked once a process
-def _download(cached):
+def _download(cached: Path | None) -> tuple[str | None, str | None]:
     """Download the novel and cache it.
 
     Returns
@@ -199,25 +200,27 @@ def _download(cached):
     except Exception as error:  # the network, or a setting for it: whatever is wrong, the story is there
         detail = type(error).__name__ if isinstance(error, requests.RequestException) else error
         return None, f"cannot download {URL} ({detail})"
+    downloader: Any = pooch.HTTPDownloader(timeout=SECONDS_PER_ANSWER, progressbar=sys.stderr.isatty())
     try:
         fetch = functools.partial(
             pooch.retrieve,
             URL,
             known_hash=f"sha256:{SHA256}",
             fname=FILE,
-            downloader=pooch.HTTPDownloader(timeout=SECONDS_PER_ANSWER, progressbar=sys.stderr.isatty()),
+            downloader=downloader,
         )
+        folder = cached and cached.parent
         try:
-            if cached is not None:
-                return _checked(Path(fetch(path=cached.parent))), None
+            if folder is not None:
+                return _checked(Path(fetch(path=folder))), None
             problem = "there is no home directory for a cache"
         except OSError as error:
             if isinstance(error, requests.RequestException):
                 raise
-            problem = f"cannot write the cache {cached.parent} ({error})"
+            problem = f"cannot write the cache {folder} ({error})"
         warnings.warn(f"{problem}; the download is used unkept", UserWarning, stacklevel=3)
-        with tempfile.TemporaryDirectory() as folder:
-            return _checked(Path(fetch(path=folder))), None
+        with tempfile.TemporaryDirectory() as unkept:
+            return _checked(Path(fetch(path=unkept))), None
     except requests.RequestException as error:
         return None, f"cannot download {URL} ({type(error).__name__})"
     except OSError as error:  # a bundle of certificates that is not there, say
@@ -229,7 +232,7 @@ def _ask():
 
     The time-out of a request leaves out the look-up of the name, hence the thread.
     """
-    outcome = [requests.Timeout(f"no answer within {SECONDS_TO_NOTICE} s")]
+    outcome: list[Exception | None] = [requests.Timeout(f"no answer within {SECONDS_TO_NOTICE} s")]
 
     def ask():
         try:

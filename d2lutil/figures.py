@@ -1,14 +1,15 @@
 """Figures: one style for all, one colour for each scheme, and what a scheme looks like."""
 
 import matplotlib
+import matplotlib.colors
 import numpy
 from cycler import cycler
 from matplotlib.patches import FancyBboxPatch, Polygon
 
 from d2lutil import paths, validation
-from d2lutil.truncation import full, randomized, regular, segments
+from d2lutil.truncation import full, randomized, reach, regular, segments
 
-__all__ = ["COLORS", "cover", "cover_schemes", "partition", "reach", "reach_map", "use_style"]
+__all__ = ["COLORS", "cover", "cover_schemes", "partition", "reach_map", "use_style"]
 
 #: The colour of each scheme in every figure (Okabe and Ito's palette, told apart by the colour-blind).
 COLORS = {
@@ -46,37 +47,6 @@ def use_style():
             "svg.hashsalt": "bptt",
         }
     )
-
-
-def reach(xi):
-    """Return with which weight each loss term reaches each earlier step under a scheme.
-
-    The gradient of the loss at step t arrives at step i ≤ t times ∏_{j=i+1..t} ξ_j.
-
-    Parameters
-    ----------
-    xi : sequence of float, ``(num_steps,)``
-        Weights >= 0. The first gates the state before the sequence and plays no part.
-
-    Returns
-    -------
-    float64 ``(num_steps, num_steps)``
-        Row t, column i; 0 above the diagonal, 1 on it.
-
-    Examples
-    --------
-    >>> reach([0, 2, 0, 1])
-    array([[1., 0., 0., 0.],
-           [2., 1., 0., 0.],
-           [0., 0., 1., 0.],
-           [0., 0., 1., 1.]])
-    """
-    xi = _one_column(xi)
-    weight = numpy.eye(len(xi))
-    with numpy.errstate(over="ignore", invalid="ignore"):
-        for t in range(1, len(xi)):
-            weight[t, :t] = xi[t] * weight[t - 1, :t]
-    return weight
 
 
 def reach_map(schemes):
@@ -209,19 +179,11 @@ def _schemes(schemes, num_steps=None):
         raise TypeError(f"schemes={schemes!r}; allowed: a dict of names to weights, at least one")
     checked = {}
     for name, xi in schemes.items():
-        checked[name] = _one_column(xi, num_steps)
+        checked[name] = validation.one_column(xi, num_steps)
         num_steps = len(checked[name])
         if not numpy.isfinite(reach(checked[name])).all():
             raise ValueError(f"schemes[{name!r}] has products beyond float64; allowed: finite ones")
     return checked
-
-
-def _one_column(xi, num_steps=None):
-    """Return the scheme of one column, ``(num_steps,)``, or say what is wrong with it."""
-    xi = validation.scheme(xi, num_steps)
-    if xi.ndim != 1:
-        raise ValueError(f"xi has shape {xi.shape}; allowed: (num_steps,), the scheme of one column")
-    return xi
 
 
 def _segment(ax, text, start, stop, top, color):

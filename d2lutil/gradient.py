@@ -129,7 +129,7 @@ def bptt(
     X = validation.tokens("X", X, net.vocab_size)
     weights = validation.weights(weights, *X.shape)
     Y = validation.tokens("Y", Y, net.vocab_size, None if weights is None else weights > 0, X.shape)
-    xi = validation.scheme(xi, *X.shape, net.W_hh.dtype)
+    xi = validation.scheme(xi, *X.shape, dtype=net.W_hh.dtype)
     begins = validation.begins(begins, *X.shape)
     validation.state(h, net.state_kinds, X.shape[1], net.num_hiddens, net.W_hh.dtype)
     return accumulate(net, X, Y, h, xi, begins, weights)

@@ -92,7 +92,7 @@ class Network(Parametric):
         shape, dtype = X.shape, self.W_hh.dtype
         state = validation.state(h, self.state_kinds, shape[1], self.num_hiddens, dtype)
         ctx = self._context(state)
-        xi = numpy.ones(len(X)) if xi is None else validation.scheme(xi, *shape, dtype)
+        xi = numpy.ones(len(X)) if xi is None else validation.scheme(xi, *shape, dtype=dtype)
         begins = validation.begins(begins, *shape)
         begins = numpy.zeros(shape, bool) if begins is None else begins
         stops = begins.any(axis=1)

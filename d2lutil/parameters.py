@@ -39,7 +39,7 @@ class Parameter(mxnet.gluon.Parameter):
         state = {**vars(self), "_var": None, "_trainer": None, "fresh": []}
         if self._data is not None:
             state["_data"] = [value.asnumpy() for value in self._data]
-        if self._grad is not None:
+        if self._data is not None and self._grad is not None:
             state["_grad"] = [gradient.asnumpy() for gradient in self._grad]
             state["fresh"] = [bool(value._fresh_grad) for value in self._data]  # gluon.Trainer asks for it
         return state
@@ -51,7 +51,7 @@ class Parameter(mxnet.gluon.Parameter):
             if state[name] is not None:
                 pairs = zip(state[name], state["_ctx_list"], strict=True)
                 state[name] = [np.array(value, dtype=value.dtype, ctx=ctx) for value, ctx in pairs]
-        vars(self).update(state)
+        self.__dict__.update(state)
         if self._grad is not None:
             mxnet.autograd.mark_variables(self._data, self._grad, self._grad_req)
             for value, is_fresh in zip(self._data, fresh, strict=True):
@@ -90,7 +90,7 @@ class Parametric(mxnet.gluon.Block):
             self.params.update({parameter.name: parameter})
             setattr(self, name, parameter)
 
-    def parameters(self) -> list[mxnet.gluon.Parameter]:
+    def parameters(self) -> list[Parameter]:
         """Return the parameters in the order of the class's docstring."""
         return [getattr(self, name) for name in self.names]
 
@@ -189,7 +189,7 @@ class Parametric(mxnet.gluon.Block):
                     parameter.initialize(mxnet.init.Zero(), where, force_reinit=True)
                     parameter.set_data(value.astype(dtype))
 
-    def _device(self) -> Context:
+    def _device(self):
         """Return where the parameters are read: on their only device, or else on the current one."""
         first = self.parameters()[0]
         return mxnet.context.current_context() if first._data is None else first.data().ctx

@@ -75,19 +75,20 @@ class _Rest:
     """Holds NumPy's own threads while any thread of this process is inside; reentrant."""
 
     def __init__(self):
-        self._lock, self._inside, self._limit = threading.Lock(), 0, None
+        self._lock, self._inside = threading.Lock(), 0
+        self._limits = contextlib.ExitStack()
 
     def __enter__(self):
         with self._lock:
             if not self._inside:
-                self._limit = _libraries().limit(limits=1)
+                self._limits.enter_context(_libraries().limit(limits=1))
             self._inside += 1
 
     def __exit__(self, *error):
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._limit.restore_original_limits()
+                self._limits.close()
 
 
 @lru_cache(maxsize=1)

@@ -134,7 +134,7 @@ def train(
     if any(parameter._deferred_init for parameter in params):
         forward(net, X[:1], first)  # gives the parameters their shapes
 
-    predictions = (update_every or mean_length) * batch_size
+    predictions = float(update_every or mean_length or math.nan) * batch_size
     predictions *= 1.0 if weights is None else float(weights.mean())
     highest = sys.float_info.max if theta is None else theta * predictions
     by_hand = isinstance(net, Network) and loss is None

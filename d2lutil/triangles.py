@@ -1,11 +1,13 @@
 """The triangle: the gradient as a sum over pairs of a loss and an earlier use of the weight."""
 
 import matplotlib
+import matplotlib.colors
 import numpy
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 
-from d2lutil.figures import COLORS, reach
+from d2lutil.figures import COLORS
+from d2lutil.truncation import reach
 
 __all__ = ["triangle"]
 

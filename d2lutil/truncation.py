@@ -9,7 +9,7 @@ import numpy
 from d2lutil import validation
 from d2lutil.compat import mxnet
 
-__all__ = ["carry", "full", "length_dependent", "randomized", "regular", "segments"]
+__all__ = ["carry", "full", "length_dependent", "randomized", "reach", "regular", "segments"]
 
 
 def full(num_steps):
@@ -122,6 +122,37 @@ def length_dependent(num_steps, mean_length, alpha, *, rng):
         length = 1 if uniform[t] < cut else length + 1
         xi[t] = 0 if length == 1 else 1 / (1 - cut)
     return xi
+
+
+def reach(xi):
+    """Return with which weight each loss term reaches each earlier step under a scheme.
+
+    The gradient of the loss at step t arrives at step i ≤ t times ∏_{j=i+1..t} ξ_j.
+
+    Parameters
+    ----------
+    xi : sequence of float, ``(num_steps,)``
+        Weights >= 0. The first gates the state before the sequence and plays no part.
+
+    Returns
+    -------
+    float64 ``(num_steps, num_steps)``
+        Row t, column i; 0 above the diagonal, 1 on it.
+
+    Examples
+    --------
+    >>> reach([0, 2, 0, 1])
+    array([[1., 0., 0., 0.],
+           [2., 1., 0., 0.],
+           [0., 0., 1., 0.],
+           [0., 0., 1., 1.]])
+    """
+    xi = validation.one_column(xi)
+    weight = numpy.eye(len(xi))
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        for t in range(1, len(xi)):
+            weight[t, :t] = xi[t] * weight[t - 1, :t]
+    return weight
 
 
 def segments(xi):

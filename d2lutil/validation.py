@@ -93,6 +93,14 @@ def scheme(xi, num_steps=None, batch_size=None, dtype=None):
     return _non_negative("xi", xi, num_steps, batch_size, dtype)
 
 
+def one_column(xi, num_steps=None):
+    """Return the scheme of one column, ``(num_steps,)``, or say what is wrong with it."""
+    xi = scheme(xi, num_steps)
+    if xi.ndim != 1:
+        raise ValueError(f"xi has shape {xi.shape}; allowed: (num_steps,), the scheme of one column")
+    return xi
+
+
 def weights(value, num_steps, batch_size, dtype=None):
     """Return the weights of the losses as float64 ``(num_steps, batch_size)``, or None for None."""
     if value is None:

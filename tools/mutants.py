@@ -169,11 +169,7 @@ def error(cell):
 
 
 def unchanged(code, folder):
-<<<<<<< HEAD
     """Return what each check of a chapter raises as it stands, by identifier; its names are lost."""
-=======
-    """Return what each check of a chapter raises as it stands, by identifier; what it binds is lost."""
->>>>>>> 43c1f2ac9a8299cbd99f07d2b49ee8cf1d1bb323
     alone = "exec(compile({!r}, 'check', 'exec'), dict(globals()))"
     cells = [
         (alone.format(cell.source), True)

@@ -89,7 +89,7 @@ class Checkpoints:
         if validation.integer("segment", segment, 1) % self.every:
             return
         dicts = as_json({name: value for name, value in carried.items() if isinstance(value, dict)})
-        content = {"run": json.dumps(self.run), "dicts": json.dumps(dicts)}
+        content: dict = {"run": json.dumps(self.run), "dicts": json.dumps(dicts)}
         for name, value in carried.items():
             if name not in dicts:
                 content[f"carried {name}"] = array = validation.array(name, value)

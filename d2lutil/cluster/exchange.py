@@ -1,6 +1,7 @@
 """What the workers tell each other, through MXNet's KVStore: sums of gradients, and little else."""
 
 import os
+from typing import Any
 
 import numpy
 
@@ -79,7 +80,7 @@ class Exchange:
         if Exchange._connected:
             raise RuntimeError("a second Exchange(); allowed: one a process")
         Exchange._connected = launched
-        self._store = mxnet.kv.create("dist_sync") if launched else None
+        self._store: Any = mxnet.kv.create("dist_sync") if launched else None
         self._keys = {}
 
     def sum_gradients(self, params):

@@ -18,8 +18,8 @@ sorted, the longest first:
 
 The strands that are alive at a position are the first rows of those at the position before it, so what
 returns is added to a prefix, and one product of four rows replaces four products of one. The values do not
-depend on ξ: they are computed first, step by step, for a group of steps at a time. A strand goes back in the
-group in which it ends; until then its states stay in rings, which hold a group and the longest strand.
+depend on ξ: they are computed first, step by step, for a group of steps at a time. A strand goes back in
+the group in which it ends; until then its states stay in rings, which hold a group and the longest strand.
 
 ``strands`` finds the groups and strands and goes back; ``kernels`` holds the equations of the cells for
 rows; ``products`` makes small matrix products fast.

@@ -6,6 +6,8 @@ which step t has the place ``t % capacity``. Backward, it first computes for a w
 factor that does not depend on the arriving gradient; a few products remain for each position.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy
 
 from d2lutil.fast.products import Factor
@@ -19,7 +21,7 @@ def columns(A, number):
     return [A[:, start : start + width] for start in range(0, A.shape[1], width)]
 
 
-class Kernel:
+class Kernel(ABC):
     """What the kernels share: rings whose last ``parts`` hold the state, and the weight gradients.
 
     ``widths`` are the widths of the rings in units of num_hiddens.
@@ -58,6 +60,25 @@ class Kernel:
                 before = after[-self.parts :]
             first += number
 
+    @abstractmethod
+    def step(self, before, after, work):
+        """Compute a step from the states before it into ``after``, whose first part holds the inputs."""
+
+    @abstractmethod
+    def factors(self, kept, before):
+        """Return what the gradients of a block of rows are multiplied with; ``kept`` may be overwritten."""
+
+    @abstractmethod
+    def step_back(self, factors, rows, dH, returned, at_begin):
+        """Return the gradients at the states before some rows, ready for ξ; nothing ``at_begin``.
+
+        ``dH`` holds the gradients at h; ``returned`` is what the position after returned.
+        """
+
+    @abstractmethod
+    def arguments(self, factors, dH):
+        """Return the gradients at the arguments of the gates, once all positions have gone back."""
+
     def add_weight_gradients(self, gradients, one_hot, h, dA):
         """Add the gradients of W_xh, W_hh and b_h; ``dA`` holds those at the arguments of the cell."""
         dW_xh = one_hot.T @ dA
@@ -75,12 +96,10 @@ class TanhKernel(Kernel):
         numpy.tanh(A, out=A)
 
     def factors(self, kept, before):
-        """Return the slopes 1 - h² of a block of rows."""
         slope = kept[0] * kept[0]
         return [numpy.subtract(1, slope, out=slope)]
 
     def step_back(self, factors, rows, dH, returned, at_begin):
-        """Return the gradients at the states before; ``dH`` becomes the gradients at the arguments."""
         dA = dH[rows]
         dA *= factors[0][rows]
         return [] if at_begin else [self.back(dA, numpy.empty_like(dA))]
