@@ -202,13 +202,8 @@ def _download(cached: Path | None) -> tuple[str | None, str | None]:
         return None, f"cannot download {URL} ({detail})"
     downloader: Any = pooch.HTTPDownloader(timeout=SECONDS_PER_ANSWER, progressbar=sys.stderr.isatty())
     try:
-        fetch = functools.partial(
-            pooch.retrieve,
-            URL,
-            known_hash=f"sha256:{SHA256}",
-            fname=FILE,
-            downloader=downloader,
-        )
+        options = {"known_hash": f"sha256:{SHA256}", "fname": FILE, "downloader": downloader}
+        fetch = functools.partial(pooch.retrieve, URL, **options)
         folder = cached and cached.parent
         try:
             if folder is not None:
