@@ -2,7 +2,8 @@
 
 A truncation scheme is an array of weights ξ, one a step, or one a step and column: step t hands the
 gradient that arrives at h_t back to h_{t-1} multiplied by ξ_t. Two more arrays serve sequences that end:
-``begins`` says where a step starts from the zero state, ``weights`` how much the loss of a prediction counts.
+``begins`` says where a step starts from the zero state, ``weights`` how much the loss of a prediction
+counts.
 
 Import this package before MXNet: it makes MXNet 1.9.1 load under today's Python and NumPy.
 """
