@@ -11,6 +11,7 @@ from d2lutil import blocks, threads, validation
 from d2lutil.cells import CELLS, parameter_gradients
 from d2lutil.compat import mxnet
 from d2lutil.fast import strands
+from d2lutil.fast.kernels import KERNELS
 from d2lutil.networks import Network
 
 __all__ = ["backward", "bptt", "clip_gradients", "zero_gradients"]
@@ -139,15 +140,11 @@ def accumulate(net, X, Y, h, xi, begins, weights):
     """Do the work of :func:`bptt` for ``RNN``, ``GRU`` and ``LSTM``; arguments are not checked."""
     parts = h if isinstance(h, (tuple, list)) else [h]
     state, params = [part.asnumpy() for part in parts], [p.data().asnumpy() for p in net.parameters()]
+    kernel = KERNELS[net.cell](params)
 
     def run(columns):
-        own = [
-            array if array is None or array.ndim == 1 else array[:, columns]
-            for array in (xi, begins, weights)
-        ]
-        return strands.run(
-            net.cell, params, X[:, columns], Y[:, columns], [s[columns] for s in state], *own
-        )
+        own = [a if a is None or a.ndim == 1 else a[:, columns] for a in (X, Y, xi, begins, weights)]
+        return strands.run(kernel, params, *own[:2], [part[columns] for part in state], *own[2:])
 
     losses, gradients, last = zip(*threads.map_columns(run, X.shape[1], params[1].size), strict=True)
     gradients = [sum(each) for each in zip(*gradients, strict=True)]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import d2lutil
 from d2lutil import gradient
 from d2lutil.fast import products, strands
+from d2lutil.fast.kernels import KERNELS
 
 GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 TOLERANCE = {"float32": 2e-4, "float64": 1e-10}
@@ -56,7 +57,7 @@ def test_strands_equal_the_definition(states, rows, problem):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strands, "STATES_AT_ONCE", states)
         patch.setattr(strands, "ROWS_AT_ONCE", rows)
-        loss, gradients, last = strands.run(cell, params, X, Y, state, xi, begins, weights)
+        loss, gradients, last = strands.run(KERNELS[cell](params), params, X, Y, state, xi, begins, weights)
     tolerance = TOLERANCE[params[0].dtype.name]
     assert loss == pytest.approx(defined[0], rel=tolerance, abs=tolerance)
     for fast, exact in zip([*gradients, *last], [*defined[1], *defined[2]], strict=True):

@@ -2,18 +2,17 @@
 
 import numpy
 
-from d2lutil.fast.kernels import KERNELS
-
 STATES_AT_ONCE = 4096  # the text is read in groups of about as many predictions
 ROWS_AT_ONCE = 1024  # predictions whose gradients are in flight together: they should fit a core's cache
 
 
-def run(cell, params, X, Y, state, xi, begins, weights):
+def run(kernel, params, X, Y, state, xi, begins, weights):
     """Return the summed loss, the gradients of the parameters, and the last state.
 
     Parameters
     ----------
-    cell : {"tanh", "gru", "lstm"}
+    kernel : Kernel
+        Of the cell, made from ``params``; threads may share it.
     params : list of arrays
         As ``net.parameters()`` orders them.
     X, Y : int arrays ``(num_steps, batch_size)``
@@ -23,7 +22,7 @@ def run(cell, params, X, Y, state, xi, begins, weights):
     begins : bool ``(num_steps, batch_size)`` or None
     weights : ``(num_steps, batch_size)`` or None
     """
-    kernel, gradients, loss = KERNELS[cell](params), [numpy.zeros_like(p) for p in params], 0.0
+    gradients, loss = [numpy.zeros_like(p) for p in params], 0.0
     cut = (xi if xi.ndim == 2 else xi[:, None]) == 0
     cut = cut if begins is None else cut | begins
     size = max(1, STATES_AT_ONCE // X.shape[1])
