@@ -23,7 +23,17 @@ MATRIX = [
     ("3.13", "2.4.6"),
     ("3.14", "2.4.6"),
 ]
-PACKAGES = ("matplotlib", "pooch", "tqdm", "requests", "threadpoolctl", "setuptools", "pytest")  # pinned
+# With the versions of requirements.txt.
+PACKAGES = (
+    "matplotlib",
+    "pooch",
+    "tqdm",
+    "requests",
+    "threadpoolctl",
+    "setuptools",
+    "pytest",
+    "hypothesis",
+)
 MXNET = "mxnet==1.9.1"  # without dependencies: its metadata refuses NumPy 2
 # Those of the package, which need nothing of the book; the cluster's start processes of their own.
 PARTS = "compat corpus text own_text truncation schemes gradient blocks networks parameters copies fast"

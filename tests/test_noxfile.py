@@ -1,5 +1,6 @@
 """The environments other than the book's own: other Pythons and NumPys, and Colab's."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -12,11 +13,15 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path.insert(0, str(ROOT))
 
-import colab  # noqa: E402
 
 import noxfile  # noqa: E402
+
+# By its path: the book has an extension of that name.
+spec = importlib.util.spec_from_file_location("colab_tool", ROOT / "tools" / "colab.py")
+colab = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(colab)
 
 
 def sessions():
