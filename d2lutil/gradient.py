@@ -18,7 +18,7 @@ __all__ = ["backward", "bptt", "clip_gradients", "zero_gradients"]
 
 
 def backward(cell, params, X, Y, state, xi, begins, weights):
-    """Run the chain rule backwards, one step at a time: the definition that :func:`bptt` keeps to.
+    """Run the chain rule backwards, one step at a time: the definition that ``bptt`` keeps to.
 
     Forward, step t begins from the zero state where ``begins``. Backward, δ collects the gradient at the
     state of step t, from its own prediction and from later steps; the gate hands it on multiplied by ξ_t.

@@ -84,7 +84,7 @@ class Vocab:
 
     @classmethod
     def from_tokens(cls, tokens):
-        """Rebuild a vocabulary from its :attr:`tokens`, saved beside a network's parameters.
+        """Rebuild a vocabulary from its ``tokens``, saved beside a network's parameters.
 
         Parameters
         ----------
