@@ -76,7 +76,8 @@ def has_venv():
 
 def refusal(python):
     """Return why the package does not load in an environment, or nothing."""
-    run = subprocess.run([python, "-c", "import d2lutil"], stderr=subprocess.PIPE, text=True)
+    code = "import d2lutil, matplotlib.font_manager"  # it lists the fonts: later it would warn in a cell
+    run = subprocess.run([python, "-c", code], stderr=subprocess.PIPE, text=True)
     lines = [f"`import d2lutil` ended with {run.returncode}", *run.stderr.strip().splitlines()]
     return lines[-1] if run.returncode else ""
 

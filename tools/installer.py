@@ -29,7 +29,8 @@ def settings(python):
         Values by name, as in ``CONNECTION``.
     """
     command = [python, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    whole = {**os.environ, "PIP_USER": "0"}  # with `user = true` pip would list the user's file alone
+    listed = subprocess.run(command, check=True, env=whole, stdout=subprocess.PIPE, text=True).stdout
     pairs = [line.partition("=") for line in listed.splitlines()]
     found = {key: ast.literal_eval(value) for key, _, value in pairs}
     sections = ("global.", "install.", ":env:.")  # pip's own order, the last one wins

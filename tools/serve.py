@@ -1,7 +1,8 @@
 """Show the book on this machine and render again what is saved.
 
-Called by ``make serve``, with the port that ``PORT=`` names. sphinx-autobuild watches and reloads; it wants a ``conf.py``, which is made
-from ``_config.yml`` and kept out of the tree. After a change to ``_config.yml`` start it again.
+Called by ``make serve``, with the port that ``PORT=`` names. sphinx-autobuild watches and reloads; it wants
+a ``conf.py``, which is made from ``_config.yml`` and kept out of the tree. After a change to
+``_config.yml`` start it again.
 """
 
 import argparse
@@ -42,8 +43,8 @@ def port(text):
         try:
             server.bind(("127.0.0.1", int(text)))
         except OSError as error:
-            reason = f"PORT={text} cannot be used here ({error.strerror}); name another one: make serve PORT=8001"
-            raise argparse.ArgumentTypeError(reason) from None
+            reason = f"PORT={text} cannot be used here ({error.strerror})"
+            raise argparse.ArgumentTypeError(f"{reason}; name another one: make serve PORT=8001") from None
     return text
 
 
