@@ -31,6 +31,10 @@ env:             ## create .venv and install the lock into it; another Python: m
 book: env        ## render the book to _build/html/index.html, warnings are errors
 	$(BIN)/jupyter-book build . --all -W --keep-going -n -q
 
+lab: env         ## open the chapters in JupyterLab; your changes in _build/lab stay
+	$(BIN)/python tools/env.py --extra lab
+	$(BIN)/python tools/lab.py open $(ADDRESS)
+
 check: env       ## lint, and check types, format and spelling of modules, notebooks and prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,6 +66,10 @@ colab: env       ## write the chapters as notebooks for Colab and Binder to _bui
 test-colab: env  ## run those in environments like Colab's (some: make test-colab CHAPTERS=rnn)
 	$(BIN)/nox -s colab -- $(CHAPTERS)
 
+test-lab: env    ## open those of `make lab` in JupyterLab and a browser, and run one there
+	$(BIN)/python tools/env.py --extra lab
+	$(BIN)/python -m pytest tests/browse_lab.py
+
 pdf: env         ## print the book to _build/pdf; `make book` then links to it
 	$(BIN)/python tools/pdf.py
 
@@ -78,5 +86,5 @@ bench: env       ## measure what the schemes cost (10 minutes); TORCH= leaves Py
 lock: env        ## resolve requirements.txt again into requirements.lock
 	$(BIN)/python tools/lock.py
 
-clean:           ## delete what was built, the environment included
-	rm -rf _build .venv *.egg-info
+clean:           ## delete what was built, the environment included; your notebooks in _build/lab stay
+	rm -rf .venv *.egg-info $(filter-out _build/lab,$(wildcard _build/* _build/.[!.]*))

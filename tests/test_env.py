@@ -7,8 +7,9 @@ import shutil
 import socket
 import subprocess
 import sys
+from importlib import metadata
+from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
