@@ -29,6 +29,7 @@ PATIENCE = 120_000  # milliseconds, on a busy machine
 # All cells in the document at once, not those alone that are in view.
 WHOLE = '{"windowingMode": "none"}'
 SHOWN = ".jp-Notebook .jp-RenderedMarkdown"
+IMAGES = f"{SHOWN} img, .jp-Notebook .jp-OutputArea-output img"
 # The prose, without code and mathematics.
 PROSE = """() => [...document.querySelectorAll(".jp-Notebook .jp-RenderedMarkdown")].map(cell => {
     const copy = cell.cloneNode(true);
@@ -38,8 +39,8 @@ EMPTY = """all => all.filter(link => !link.textContent.trim() && !link.querySele
     .map(link => link.outerHTML)"""
 LOADED = "all => Promise.all([...all].map(image => image.decode().catch(() => {})))"
 COUNTED = """count => [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")]
-    .map(prompt => prompt.textContent).join() === Array.from({length: count}, (_, n) => `[${n + 1}]:`).join()"""
-BROKEN = "all => all.filter(image => !image.complete || !image.naturalWidth).map(image => image.outerHTML.slice(0, 300))"
+    .every((prompt, n) => prompt.textContent === `[${n + 1}]:` && n < count)"""
+BROKEN = "all => all.filter(image => !image.naturalWidth).map(image => image.outerHTML.slice(0, 300))"
 RAW = re.compile(r"\{[a-z][a-z:-]*\}|^\s*:::|^\([a-z-]+\)=$|\[\]\(", re.M)
 
 
@@ -90,30 +91,26 @@ def server(folder):
 
 
 @pytest.fixture(scope="module")
-def page(server):
-    """Open JupyterLab in the browser, as a first visit."""
+def browser():
     with start() as browser:
-        page = browser.new_page(viewport={"width": 1300, "height": 900})
-        page.set_default_timeout(PATIENCE)
-        page.goto(f"{server}/lab/tree/intro.ipynb")
-        page.wait_for_selector(f"{SHOWN} h1")
-        yield page
+        yield browser
 
 
 @pytest.fixture
-def open_(page):
-    """Return a function that opens a page of the book alone and waits until all of it is shown."""
+def open_(browser, server):
+    """Return a function that opens a page of the book and waits until all of it is shown."""
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    page.set_default_timeout(PATIENCE)
 
     def open_(name, cells):
-        page.evaluate("jupyterapp.commands.execute('application:close-all')")
-        page.wait_for_selector(".jp-Notebook", state="detached")
-        page.evaluate(f"jupyterapp.commands.execute('docmanager:open', {{path: '{name}.ipynb'}})")
+        page.goto(f"{server}/lab/tree/{name}.ipynb?reset")
         page.wait_for_function(f"document.querySelectorAll('.jp-Notebook .jp-Cell').length === {cells}")
         page.wait_for_selector(f"{SHOWN} h1")
         page.wait_for_function(f"!document.querySelector('{SHOWN}:empty')")
         return page
 
-    return open_
+    yield open_
+    page.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -125,8 +122,8 @@ def test_a_page_shows_what_it_says(name, open_, folder):
         page.wait_for_selector(f"{SHOWN} mjx-container", state="attached")
     assert RAW.findall(page.evaluate(PROSE)) == []
     assert page.locator(f"{SHOWN} a[href]").evaluate_all(EMPTY) == []
-    page.locator(".jp-Notebook img").evaluate_all(LOADED)
-    assert page.locator(".jp-Notebook img").evaluate_all(BROKEN) == []
+    page.locator(IMAGES).evaluate_all(LOADED)
+    assert page.locator(IMAGES).evaluate_all(BROKEN) == []
     assert page.locator(f"{SHOWN} mjx-merror").count() == 0
     assert page.locator(f"{SHOWN} mjx-labels mjx-label, {SHOWN} mjx-mlabeledtr").count() >= bool(
         re.search(r"\\tag", source)

@@ -1,6 +1,7 @@
 """The folder that `make lab` opens: what the reader has changed stays."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -96,6 +97,18 @@ def test_a_new_page_never_overwrites_a_file_of_the_readers_own(reader):
     (reader.folder / "b.ipynb").write_text("mine")
     assert reader(a="1", b="1") == [("b.ipynb", "b.new.ipynb")]
     assert shown(reader.folder)["b"] == "mine"
+
+
+def test_a_notebook_that_was_only_opened_follows_the_book(reader):
+    def notebook(source, **metadata):
+        cell = {"cell_type": "code", "source": [source], "outputs": [], "metadata": {}, "id": "a"}
+        return json.dumps({"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+    reader(a=notebook("1"), b=notebook("1"))
+    (reader.folder / "a.ipynb").write_text(notebook("1", language_info={"version": "3.14.8"}))
+    (reader.folder / "b.ipynb").write_text(notebook("1 + 1"))
+    assert reader(a=notebook("2"), b=notebook("1")) == [("b.ipynb", "")]
+    assert shown(reader.folder) == {"a": notebook("2"), "b": notebook("1 + 1")}
 
 
 def test_jupyterlab_opens_the_folder_and_asks_nobody(lab, tmp_path, monkeypatch):
