@@ -13,6 +13,8 @@ from colab import PYTHON, ColabBuilder, assemble, bibliography
 from docutils import nodes
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+SAFE = "!$&'*+,;=:@/?~"  # what a browser leaves as it is behind #
+
 
 def heading(node):
     """Return the text of a section's heading as JupyterLab names it."""
@@ -68,7 +70,7 @@ class LocalBuilder(ColabBuilder):
         """Return where a reference leads: a notebook and its heading."""
         page, _, name = uri.partition("#")
         target = self.pages.get(page, docname)
-        name = quote(self.heading(target, name or anchor), safe="")
+        name = quote(self.heading(target, name or anchor), safe=SAFE)
         return self.get_target_uri(target) + (f"#{name}" if name else "")
 
     def init(self):
