@@ -23,7 +23,7 @@ SITE = "https://example.org/book"
 CONFIGURATION = f"""\
 import sys
 sys.path.append({str(EXTENSIONS)!r})
-extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "quoted", "checks", "colab"]
+extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "quoted", "checks", "local"]
 root_doc = "book/index"
 bibtex_bibfiles = ["sources.bib"]
 bibtex_reference_style = "author_year"
@@ -137,9 +137,9 @@ def book(tmp_path_factory):
     foreign = ("GITHUB_", "SITE_", "D2LUTIL_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
-    def build(**variables):
-        out = folder.parent / "-".join(variables)
-        command = [sys.executable, "-m", "sphinx", "-b", "colab", "-W", "-q", str(folder), str(out)]
+    def build(builder="colab", **variables):
+        out = folder.parent / "-".join([builder, *variables])
+        command = [sys.executable, "-m", "sphinx", "-b", builder, "-W", "-q", str(folder), str(out)]
         subprocess.run(command, check=True, env=kept | variables)
         return nbformat.read(out / "chapter.ipynb", as_version=4)
 
@@ -156,9 +156,13 @@ def alone(book):
     return book(D2LUTIL_SPEC="d2lutil-1.0.0.whl")
 
 
-def test_no_myst_remains(linked, alone):
-    assert RAW.findall(prose(linked)) == []
-    assert RAW.findall(prose(alone)) == []
+@pytest.fixture(scope="module")
+def local(book):
+    return book("local")
+
+
+def test_no_myst_remains(linked, alone, local):
+    assert [RAW.findall(prose(notebook)) for notebook in (linked, alone, local)] == [[], [], []]
     assert RAW.search("{eq}`x`")
     assert RAW.search("text\n(ch-label)=\n")
 
@@ -177,6 +181,23 @@ def test_without_a_site_the_words_remain(alone):
     text = prose(alone)
     assert "See A section, Other, (1.1), Fig. 1.1 and Exercise 1.1" in text
     assert "http" not in text.replace("https://example.com/", "")
+
+
+def test_references_lead_into_the_notebooks_beside(local):
+    text = prose(local)
+    assert "[A section](chapter.ipynb#A-section)" in text
+    assert "[Other](other.ipynb)" in text
+    assert "[(1.1)](chapter.ipynb)" in text
+    assert "[Fig. 1.1](chapter.ipynb#A-section)" in text
+    assert "[Exercise 1.1](chapter.ipynb#A-section)" in text
+    assert re.search(r"Wells \[\[1895\]\(index.ipynb\)\]", text)
+
+
+def test_a_notebook_beside_the_package_installs_nothing(local, alone):
+    code = [[c.source for c in notebook.cells if c.cell_type == "code"] for notebook in (local, alone)]
+    assert code[0] == code[1][1:]
+    assert "pip" not in "".join(code[0])
+    assert local.metadata.kernelspec.name == "python3"
 
 
 def test_links_outside_the_book_stay(linked, alone):

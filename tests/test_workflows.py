@@ -133,7 +133,7 @@ def test_the_book_is_built_with_all_its_commits():
 
 def test_a_merge_meets_what_publishing_needs():
     run = {step.get("run") for job in jobs("test").values() for step in job["steps"]}
-    assert {".ci/run", "make matrix", "make test-colab", "make pdf"} <= run
+    assert {".ci/run", "make matrix", "make test-colab", "make test-lab", "make pdf"} <= run
 
 
 def test_links_and_outputs_are_checked_every_week():

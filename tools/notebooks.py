@@ -98,8 +98,7 @@ def main():
     parser.add_argument("paths", nargs="*", type=Path, help="chapters to run; all without")
     parser.add_argument("--whole", action="store_true", help="fail where claims alone can be checked")
     arguments = parser.parse_args()
-    for name, value in ONE_THREAD.items():
-        os.environ.setdefault(name, value)
+    os.environ.update(ONE_THREAD)
     if arguments.action == "check":
         sys.exit(check(arguments.whole))
     if not has_novel():

@@ -1,10 +1,13 @@
 """Show the book on this machine and render again what is saved.
 
-Called by ``make serve``. sphinx-autobuild watches and reloads; it wants a ``conf.py``, which is made
-from ``_config.yml`` and kept out of the tree. After a change to ``_config.yml`` start it again.
+Called by ``make serve``, with the port that ``PORT=`` names. sphinx-autobuild watches and reloads; it wants
+a ``conf.py``, which is made from ``_config.yml`` and kept out of the tree. After a change to
+``_config.yml`` start it again.
 """
 
+import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -25,15 +28,39 @@ def configuration():
     return "\n".join(["import sys", f"sys.path.append({str(ROOT / 'book' / '_ext')!r})", *lines, ""])
 
 
+def port(text):
+    """Return a port that nobody listens on; refuse another one before anything is built.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is not a port, or taken.
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"PORT={text}; allowed: a whole number from 1 to 65535")
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was just given up is free
+        try:
+            server.bind(("127.0.0.1", int(text)))
+        except OSError as error:
+            reason = f"PORT={text} cannot be used here ({error.strerror})"
+            raise argparse.ArgumentTypeError(f"{reason}; name another one: make serve PORT=8001") from None
+    return text
+
+
 def main():
-    """Hand over to sphinx-autobuild; further arguments go to it."""
+    """Hand over to sphinx-autobuild."""
+    parser = argparse.ArgumentParser(prog="make serve", description=__doc__.splitlines()[0])
+    parser.add_argument("port", nargs="?", type=port, default="8000")
+    arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "conf.py").write_text(configuration(), encoding="utf-8")
     program = Path(sys.executable).parent / "sphinx-autobuild"
-    command = [str(program), "-q", "-c", str(FOLDER), str(ROOT), str(FOLDER / "html")]
+    command = [str(program), "-q", "--port", arguments.port, "-c", str(FOLDER)]
+    command += [str(ROOT), str(FOLDER / "html")]
     for folder in ("_build", ".venv", ".git", ".ruff_cache", "tests", "tools"):
         command += ["--ignore", str(ROOT / folder)]
-    os.execv(program, [*command, *sys.argv[1:]])
+    os.execv(program, command)
 
 
 if __name__ == "__main__":

@@ -217,10 +217,9 @@ class ColabBuilder(MarkdownBuilder):
 
 def prefer_text(app, config):
     """Have MyST-NB read a word for each output: the notebook keeps them."""
-    preference = (ColabBuilder.name, "text/plain", 1)
     config.nb_mime_priority_overrides = [
         *config.nb_mime_priority_overrides,
-        preference,
+        *[(name, "text/plain", 1) for name in (ColabBuilder.name, "local")],
     ]
 
 

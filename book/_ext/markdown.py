@@ -194,3 +194,22 @@ class FlatTranslator(MarkdownTranslator):
 
     visit_script = visit_raw
     visit_target = visit_raw
+    visit_label = visit_raw  # of a source: its author and year follow
+
+    def visit_citation(self, _node):
+        """Write a source as a paragraph."""
+
+    def depart_citation(self, _node):
+        """End it."""
+
+    def visit_classifier(self, _node):
+        """Set the type of an argument off from its name."""
+        self.add(": ")
+
+    def depart_classifier(self, _node):
+        """End it."""
+
+    @pushing_context
+    def visit_PassthroughTextElement(self, _node):
+        """Write the title of a card in bold."""
+        self._push_context(WrappedContext("**"))
