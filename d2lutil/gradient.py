@@ -143,8 +143,8 @@ def accumulate(net, X, Y, h, xi, begins, weights):
     kernel = KERNELS[net.cell](params)
 
     def run(columns):
-        own = [a if a is None or a.ndim == 1 else a[:, columns] for a in (X, Y, xi, begins, weights)]
-        return strands.run(kernel, params, *own[:2], [part[columns] for part in state], *own[2:])
+        x, y, *own = (a if a is None or a.ndim == 1 else a[:, columns] for a in (X, Y, xi, begins, weights))
+        return strands.run(kernel, params, x, y, [part[columns] for part in state], *own)
 
     losses, gradients, last = zip(*threads.map_columns(run, X.shape[1], params[1].size), strict=True)
     gradients = [sum(each) for each in zip(*gradients, strict=True)]

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from importlib import metadata
-from importlib import metadata
 from pathlib import Path
 
 import pytest
