@@ -3,8 +3,8 @@
 A state is a list of arrays ``(batch_size, num_hiddens)``: ``[h]``, or ``[h, c]`` for the LSTM. Forward,
 a cell reads the characters ``x`` and returns the next state and what its backward step needs. Backward,
 ``delta`` is the gradient of the loss at the next state, part by part; a cell returns the gradient at the
-state before, and those at the arguments of its gates, ``(batch_size, gates · num_hiddens)``: of what is
-added by the input and by the hidden state, which are the same but for the GRU.
+state before, and that at the arguments of its gates, ``(batch_size, gates · num_hiddens)``. For the GRU the
+latter is two arrays, of what the input adds and of what the hidden state adds.
 """
 
 import numpy
@@ -14,16 +14,16 @@ __all__ = ["CELLS"]
 
 def tanh_forward(params, x, state):
     """Return h' = tanh(W_xh[x] + h W_hh + b_h), Elman's (1990) cell."""
-    (W_xh, W_hh, b_h), (h,) = params, state
-    h = numpy.tanh(W_xh[x] + h @ W_hh + b_h)
+    W_xh, W_hh, b_h = params
+    h = numpy.tanh(W_xh[x] + state[0] @ W_hh + b_h)
     return [h], [h]
 
 
 def tanh_backward(params, before, kept, delta):
     """Return δ diag(1 - h'²) W_hhᵀ, and δ diag(1 - h'²)."""
-    (_, W_hh, _), (h,) = params, kept
-    dA = delta[0] * (1 - h**2)
-    return [dA @ W_hh.T], dA, dA
+    _, W_hh, _ = params
+    dA = delta[0] * (1 - kept[0] ** 2)
+    return [dA @ W_hh.T], dA
 
 
 def lstm_forward(params, x, state):
@@ -45,7 +45,7 @@ def lstm_backward(params, before, kept, delta):
     di, df, dg, do = dc * g, dc * before[1], dc * i, dh * tanh_c
     dA = [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)]
     dA = numpy.concatenate(dA, axis=1)
-    return [dA @ W_hh.T, dc * f], dA, dA
+    return [dA @ W_hh.T, dc * f], dA
 
 
 def gru_forward(params, x, state):
@@ -75,16 +75,21 @@ def sigmoid(x):
     return 0.5 + 0.5 * numpy.tanh(0.5 * x)
 
 
-def parameter_gradients(params, x, h, inputs, hidden):
-    """Return the gradients of W_xh, W_hh, b_h (and b_hn) from those at the arguments; h is before x."""
+def parameter_gradients(params, x, h, dA):
+    """Return the gradients of W_xh, W_hh, b_h from that at the arguments; h is the state before."""
     W_xh = numpy.zeros_like(params[0])
-    numpy.add.at(W_xh, x, inputs)  # column b added row x[b] of W_xh
-    b_hn = [hidden[:, -h.shape[1] :].sum(axis=0)] * (len(params) - 3)
-    return [W_xh, h.T @ hidden, inputs.sum(axis=0), *b_hn]
+    numpy.add.at(W_xh, x, dA)  # column b added row x[b] of W_xh
+    return [W_xh, h.T @ dA, dA.sum(axis=0)]
+
+
+def gru_parameter_gradients(params, x, h, inputs, hidden):
+    """Return the gradients of W_xh, W_hh, b_h, b_hn; b_hn is added to the last third of h W_hh."""
+    W_xh, _, b_h = parameter_gradients(params, x, h, inputs)
+    return [W_xh, h.T @ hidden, b_h, hidden[:, -h.shape[1] :].sum(axis=0)]
 
 
 CELLS = {
-    "tanh": (tanh_forward, tanh_backward),
-    "gru": (gru_forward, gru_backward),
-    "lstm": (lstm_forward, lstm_backward),
+    "tanh": (tanh_forward, tanh_backward, parameter_gradients),
+    "gru": (gru_forward, gru_backward, gru_parameter_gradients),
+    "lstm": (lstm_forward, lstm_backward, parameter_gradients),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from d2lutil import blocks, threads, validation
-from d2lutil.cells import CELLS, parameter_gradients
+from d2lutil.cells import CELLS
 from d2lutil.compat import mxnet
 from d2lutil.fast import strands
 from d2lutil.fast.kernels import KERNELS
@@ -20,8 +20,9 @@ __all__ = ["backward", "bptt", "clip_gradients", "zero_gradients"]
 def backward(cell, params, X, Y, state, xi, begins, weights):
     """Run the chain rule backwards, one step at a time: the definition that ``bptt`` keeps to.
 
-    Forward, step t begins from the zero state where ``begins``. Backward, δ collects the gradient at the
-    state of step t, from its own prediction and from later steps; the gate hands it on multiplied by ξ_t.
+    Forward, step t begins from the zero state where ``begins``. Backward, δ is the gradient at the state that
+    step t leaves: from its own prediction, and what the step after returned. The gate multiplies by ξ_t what
+    step t returns to the state before.
 
     Parameters
     ----------
@@ -42,37 +43,37 @@ def backward(cell, params, X, Y, state, xi, begins, weights):
     state : list of arrays
         After the last step.
     """
-    (forward, back), (*recurrent, W_hq, b_q), steps, loss = CELLS[cell], params, [], 0.0
-    for x, begin in zip(X, begins[:, :, None], strict=True):
-        before = [numpy.where(begin, 0, part) for part in state]
-        state, kept = forward(recurrent, x, before)
+    (forward, back, parameter_gradients), (*recurrent, W_hq, b_q) = CELLS[cell], params
+    steps, loss = [], 0.0
+    for t in range(len(X)):
+        before = [numpy.where(begins[t, :, None], 0, h) for h in state]
+        state, kept = forward(recurrent, X[t], before)
         steps.append((before, kept, state[0]))
     gradients = [numpy.zeros_like(W) for W in params]
-    delta = [numpy.zeros_like(part) for part in state]
+    returned = [numpy.zeros_like(h) for h in state]  # nothing comes after the last step
     for t in reversed(range(len(X))):
         before, kept, h = steps[t]
         l, dO = cross_entropy(h @ W_hq + b_q, Y[t], weights[t])
-        loss += l
-        delta[0] = delta[0] + dO @ W_hq.T
-        delta, *arguments = back(recurrent, before, kept, delta)
-        parts = parameter_gradients(recurrent, X[t], before[0], *arguments)
-        for gradient, part in zip(gradients, [*parts, h.T @ dO, dO.sum(axis=0)], strict=True):
+        delta = [returned[0] + dO @ W_hq.T, *returned[1:]]
+        returned, *dA = back(recurrent, before, kept, delta)
+        parts = parameter_gradients(recurrent, X[t], before[0], *dA)
+        parts += [h.T @ dO, dO.sum(axis=0)]
+        for gradient, part in zip(gradients, parts, strict=True):
             gradient += part
         gate = numpy.where(begins[t], 0, xi[t])[:, None]
-        delta = [gate * part for part in delta]
+        returned = [gate * part for part in returned]
+        loss += l
     return loss, gradients, state
 
 
 def cross_entropy(O, y, weights):
     """Return Σ w l with l = log Σ exp(o) - o_y, and its gradient w (softmax(o) - one-hot(y))."""
     rows = numpy.arange(len(y))
-    O = O - O.max(axis=1, keepdims=True)
-    softmax = numpy.exp(O) / numpy.exp(O).sum(axis=1, keepdims=True)
-    losses = -numpy.log(softmax[rows, y])
-    softmax[rows, y] -= 1
-    counted = weights > 0
-    dO = numpy.where(counted[:, None], softmax * weights[:, None], 0).astype(O.dtype)
-    return float((losses * weights)[counted].sum()), dO
+    O = O - O.max(axis=1, keepdims=True)  # changes no probability, and keeps exp finite
+    log_p = O - numpy.log(numpy.exp(O).sum(axis=1, keepdims=True))
+    dO = numpy.exp(log_p)
+    dO[rows, y] -= 1
+    return -(weights * log_p[rows, y]).sum(), weights[:, None] * dO
 
 
 def bptt(

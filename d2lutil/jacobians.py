@@ -38,12 +38,12 @@ def jacobians(net: Network, X: ArrayLike, h=None) -> numpy.ndarray:
     given = validation.state(h, net.state_kinds, 1, net.num_hiddens, net.W_hh.dtype)
     state = [part.asnumpy().astype("float64") for part in given]
     params = [parameter.data().asnumpy().astype("float64") for parameter in net.parameters()[:-2]]
-    (forward, backward), n, m = CELLS[net.cell], net.num_hiddens, net.num_hiddens * len(state)
+    (forward, backward, _), n, m = CELLS[net.cell], net.num_hiddens, net.num_hiddens * len(state)
     identity = numpy.eye(m)  # row a is the gradient of the part a of the state
     J = numpy.empty((len(X), m, m))
     for t, x in enumerate(X):
         before, (state, kept) = state, forward(params, x, state)
-        rows, _, _ = backward(params, before, kept, [identity[:, k : k + n] for k in range(0, m, n)])
+        rows, *_ = backward(params, before, kept, [identity[:, k : k + n] for k in range(0, m, n)])
         J[t] = numpy.concatenate(rows, axis=1)
     return J
 
