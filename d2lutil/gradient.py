@@ -43,7 +43,8 @@ def backward(cell, params, X, Y, state, xi, begins, weights):
     state : list of arrays
         After the last step.
     """
-    (forward, back, parameter_gradients), (*recurrent, W_hq, b_q) = CELLS[cell], params
+    forward, back, parameter_gradients = CELLS[cell]
+    *recurrent, W_hq, b_q = params
     steps, loss = [], 0.0
     for t in range(len(X)):
         before = [numpy.where(begins[t, :, None], 0, h) for h in state]

@@ -1,11 +1,15 @@
 """The form of the notebooks: executed in order, clean outputs, short cells, described figures."""
 
+import ast
+import inspect
 import json
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+
+from d2lutil import cells, gradient
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -136,3 +140,38 @@ def test_prose_without_filler(chapter):
 def test_every_chapter_is_in_the_table_of_contents():
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     assert [path.stem for path in CHAPTERS if f"book/{path.stem}\n" not in toc] == []
+
+
+#: What a chapter defines and the package also holds.
+SHARED = {
+    "backward": [
+        cells.tanh_forward,
+        cells.tanh_backward,
+        cells.parameter_gradients,
+        gradient.cross_entropy,
+        gradient.backward,
+    ]
+}
+
+
+def definitions(source):
+    """Return the functions of a source by name, in one layout, without docstrings and comments."""
+    found = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    for node in found:
+        if ast.get_docstring(node) is not None:
+            del node.body[0]
+    return {node.name: ast.unparse(node) for node in found}
+
+
+@pytest.mark.parametrize("stem", SHARED)
+def test_what_chapter_and_package_both_define_is_the_same_code(stem):
+    notebook = nbformat.read(ROOT / "book" / f"{stem}.ipynb", as_version=4)
+    defined = definitions("\n".join(cell.source for cell in code(notebook)))
+    for function in SHARED[stem]:
+        packaged = definitions(inspect.getsource(function))
+        assert packaged == {function.__name__: defined[function.__name__]}
+
+
+def test_the_readable_backward_pass_is_short():
+    lines = definitions(inspect.getsource(gradient.backward))["backward"].splitlines()
+    assert len(lines) <= 25
