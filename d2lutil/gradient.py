@@ -20,9 +20,9 @@ __all__ = ["backward", "bptt", "clip_gradients", "zero_gradients"]
 def backward(cell, params, X, Y, state, xi, begins, weights):
     """Run the chain rule backwards, one step at a time: the definition that ``bptt`` keeps to.
 
-    Forward, step t begins from the zero state where ``begins``. Backward, δ is the gradient at the state that
-    step t leaves: from its own prediction, and what the step after returned. The gate multiplies by ξ_t what
-    step t returns to the state before.
+    Forward, step t begins from the zero state where ``begins``. Backward, δ is the gradient at the state
+    that step t leaves: from its own prediction, and what the step after returned. The gate multiplies by
+    ξ_t what step t returns to the state before.
 
     Parameters
     ----------
