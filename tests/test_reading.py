@@ -50,6 +50,12 @@ def test_folds_and_exercises_count_for_the_whole_only():
     assert found == (5, 0, 0, 0, 5 + 3 + 3 + 3)
 
 
+def test_an_optional_section_counts_for_the_whole_only():
+    cells = [new_markdown_cell("One.\n\n## Optional: more\n\n$$\nx\n$$\n\n### Two"), new_code_cell("a = 1")]
+    found = measure(*cells, figure("Three."), new_markdown_cell("## Summary\n\nFour five."))
+    assert found == (1 + 3, 0, 0, 0, 1 + 2 + 1 + 1 + 3)
+
+
 def test_minutes_are_the_formula_rounded_up():
     assert reading.Reading(words=400, lines=30, formulas=6, figures=2, all_words=0).minutes == 7
     assert reading.Reading(words=401, lines=30, formulas=6, figures=2, all_words=0).minutes == 8

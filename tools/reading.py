@@ -1,7 +1,8 @@
 """How long a chapter takes to read, from its words, lines of shown code, formulas and figures.
 
 What a reader meets from the title to the exercises counts. Folds do not: cells tagged ``check`` or
-``hide-cell``, the code behind ``hide-input``, and boxes of the class ``dropdown``. The overview of a
+``hide-cell``, the code behind ``hide-input``, and boxes of the class ``dropdown``; nor does a section
+whose title begins with "Optional:". The overview of a
 chapter prints the minutes, and tests/test_reading.py holds them to the limits of ``book/form.json``.
 """
 
@@ -21,6 +22,7 @@ SECONDS_A_LINE, SECONDS_A_FORMULA, SECONDS_A_FIGURE = 4, 20, 30
 
 HIDDEN_CODE = {"hide-cell", "hide-input", "remove-cell", "remove-input"}
 FENCE = re.compile(r"^(`{3,}|:{3,})\{([\w-]+)\}(.*?)^\1[ \t]*$", re.M | re.S)
+ASIDE = re.compile(r"## (?:Exercises$|Optional: )", re.M)  # sections that are not the main line
 FORMULA = re.compile(r"\$\$.*?\$\$(?: *\([\w-]+\))?", re.S)
 
 
@@ -70,20 +72,20 @@ def measure(notebook):
     -------
     Reading
     """
-    main, everything, lines, figures, exercises = [], [], 0, 0, False
+    main, everything, lines, figures, aside = [], [], 0, 0, False
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             everything.append(cell.source)
-            if not exercises:
-                text, *rest = re.split(r"^## Exercises$", cell.source, flags=re.M)
-                main.append(FENCE.sub(without_folds, text))
-                exercises = bool(rest)
+            for section in re.split(r"^(?=## )", cell.source, flags=re.M):
+                aside = bool(ASIDE.match(section)) if section.startswith("## ") else aside
+                if not aside:
+                    main.append(FENCE.sub(without_folds, section))
             continue
         extras = cell.metadata.get("mystnb", {})
         caption = extras.get("figure", {}).get("caption", "")
         everything += [caption, extras.get("code_prompt_show", "")]
         hidden = HIDDEN_CODE & set(cell.metadata.get("tags", []))
-        if not exercises:
+        if not aside:
             lines += 0 if hidden else sum(bool(line.strip()) for line in cell.source.splitlines())
             if "hide-cell" not in hidden:
                 figures += "figure" in extras
