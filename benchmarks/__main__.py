@@ -38,8 +38,11 @@ def machine():
 
 def measure_step(end):
     """Write the tables and the figure of a training step, measured until ``end`` if there is time."""
-    steps, scaled = ({cell: {} for cell in step.SHAPES} for _ in range(2))
+    steps, scaled = (
+        {cell: dict.fromkeys(shapes) for cell, shapes in step.SHAPES.items()} for _ in range(2)
+    )
     cases = [(cell, shape) for cell, shapes in step.SHAPES.items() for shape in shapes]
+    cases.sort(key=lambda case: case[1][0] * case[1][1])  # what the short ones leave, the long ones get
     for number, (cell, shape) in enumerate(cases):
         now = time.perf_counter()
         deadline = now + (end - now) / (len(cases) - number)

@@ -24,6 +24,7 @@ SECONDS = 1.5  # for a contestant under one scheme at one shape, while there is 
 MAX_ROUNDS = 9
 LONG = 1.0  # a loop, or a layer with many gates, that needs longer for one step does a part of it
 FEW = 100  # steps of the shortest part
+TRIAL = 10_000  # predictions of a trial that chooses the threads, at least FEW steps of them
 WARM = 40_000  # predictions: the first call of each is not counted where there are fewer
 TURN = 0.2  # seconds of a turn: short steps are repeated, as in training
 PAUSE = 0.05  # before each turn: the threads of the one before stop waiting for work
@@ -121,7 +122,7 @@ def measure(cell, shape, deadline):
         n = length(kind, (cell, weights, X, Y), name, xi)
         if (kind, n) not in entrants:
             entrants[kind, n] = kind(cell, weights, X[:n], Y[:n])
-            entrants[kind, n].tune(xi[:n])
+            entrants[kind, n].tune(xi[: min(n, max(FEW, TRIAL // shape[1]))])
         runs[kind.name, name] = entrants[kind, n], xi[:n]
     if shape[0] * shape[1] < WARM:
         for entrant, xi in runs.values():

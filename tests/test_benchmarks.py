@@ -152,6 +152,21 @@ def test_gluon_gets_the_threads_that_are_quickest(clock, monkeypatch):
     assert entrant.threads == 2
 
 
+def test_trial_of_the_threads_is_short(clock, monkeypatch):
+    class Tuned(contestants.Package):
+        def tune(self, xi):
+            tried.append(len(xi))
+
+    tried = []
+    monkeypatch.setattr(step, "KINDS", [Tuned])
+    monkeypatch.setattr(step, "MAX_ROUNDS", 1)
+    monkeypatch.setattr(step, "TURN", 0)
+    monkeypatch.setattr(step, "TRIAL", 600)
+    for shape in [(60, 3, 5), (300, 3, 5), (300, 20, 5)]:
+        step.measure("gru", shape, deadline=0)
+    assert tried == [60, 200, step.FEW]
+
+
 def test_operations_count_the_products():
     num_steps, batch_size, n = SHAPE
     output = 8 * batch_size * n * problem.VOCAB_SIZE
