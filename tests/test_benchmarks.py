@@ -219,7 +219,7 @@ def test_table_of_the_machinery_divides_by_the_seconds_with_all_of_it():
 
 @pytest.mark.parametrize("cell", machinery.CELLS)
 def test_without_a_part_the_gradient_is_the_same(cell):
-    shape = (120, 16, 128)  # two threads, tiles, several segments
+    shape = (120, 16, 256)  # two threads, tiles, several segments
     xi = problem.schemes(*shape[:2])[problem.REGULAR]
     entrants = machinery.entrants(cell, shape, "float64")
     expected = entrants[machinery.ALL].step(xi), entrants[machinery.ALL].gradients()
