@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy
 
-from benchmarks import book, memory, report, step
+from benchmarks import book, machinery, memory, report, step
 from benchmarks.contestants import CONTESTANTS, Gluon, Package, mxnet
-from benchmarks.problem import REGULAR, schemes
+from benchmarks.problem import GATES, REGULAR, STAGGERED
 from tools import notebooks
 
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "cost"
-PARTS = ["book", "memory", "step"]
 SECONDS = 440  # in all: ten minutes with the making of the environment and what cannot be cut short
 LEAST = 100  # seconds for the training step, whatever the rest took
+MACHINERY = 30  # seconds for what its parts buy
 
 
 def machine():
@@ -38,25 +38,38 @@ def machine():
 
 def measure_step(end):
     """Write the tables and the figure of a training step, measured until ``end`` if there is time."""
-    steps, scaled, products = {}, {}, {}
-    for number, shape in enumerate(step.SHAPES):
+    steps, scaled = (
+        {cell: dict.fromkeys(shapes) for cell, shapes in step.SHAPES.items()} for _ in range(2)
+    )
+    cases = [(cell, shape) for cell, shapes in step.SHAPES.items() for shape in shapes]
+    cases.sort(key=lambda case: case[1][0] * case[1][1])  # what the short ones leave, the long ones get
+    for number, (cell, shape) in enumerate(cases):
         now = time.perf_counter()
-        deadline = now + (end - now) / (len(step.SHAPES) - number)
-        step.check(shape)
-        steps[shape], scaled[shape] = step.measure(shape, deadline)
-        products[shape] = (*step.products(shape), step.operations(shape))
-        print(f"{report.shape_name(shape)}: gradients agree, measured", file=sys.stderr)
+        deadline = now + (end - now) / (len(cases) - number)
+        step.check(cell, shape)
+        steps[cell][shape], scaled[cell][shape] = step.measure(cell, shape, deadline)
+        took = time.perf_counter() - now
+        print(f"{cell} {report.shape_name(shape)}: gradients agree, {took:.0f} s", file=sys.stderr)
+    products = {shape: (*step.products(shape), step.operations(shape)) for shape in step.SHAPES["tanh"]}
     write("machine", machine())
     write("rates", report.rates(steps, scaled))
-    write("ratios", report.ratios(steps))
-    write("products", report.products(steps, products))
-    report.figure(steps, FOLDER / "step.svg")
+    for cell in steps:
+        write(f"ratios-{cell}", report.ratios(steps[cell]))
+    write("products", report.products(steps["tanh"], products))
+    report.figure(steps["tanh"], FOLDER / "step.svg")
+
+
+def measure_machinery(end):
+    """Write the table of what each part of the machinery buys."""
+    write("machinery", report.machinery(machinery.measure_all(MACHINERY)))
 
 
 def measure_memory(end):
     """Write the table of memory."""
-    keys = [(Package.name, scheme) for scheme in schemes(10)]
-    keys += [(Gluon.name, scheme) for scheme in ("full", REGULAR)]
+    keys = [(Package.name, "tanh", "full")]
+    keys += [(Package.name, cell, scheme) for cell in GATES for scheme in (REGULAR, STAGGERED)]
+    keys += [(Gluon.name, "tanh", "full")]
+    keys += [(Gluon.name, cell, REGULAR) for cell in GATES]
     with ThreadPoolExecutor(2) as pool:
         peaks = dict(zip(keys, pool.map(lambda key: memory.peaks(*key, memory.LENGTHS), keys), strict=True))
     write("memory", report.memory(peaks))
@@ -75,6 +88,14 @@ def write(name, text):
     (FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
 
 
+PARTS = {  # the step last: it takes the rest of the time
+    "book": measure_book,
+    "memory": measure_memory,
+    "machinery": measure_machinery,
+    "step": measure_step,
+}
+
+
 def main():
     """Measure the parts that the command line names, all without."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
@@ -84,9 +105,8 @@ def main():
         print("PyTorch is not installed: it does not take part", file=sys.stderr)
     start = time.perf_counter()
     FOLDER.mkdir(exist_ok=True)
-    for part in [part for part in PARTS if part in named or not named]:  # the step last: it takes the rest
-        end = max(start + SECONDS, time.perf_counter() + LEAST)
-        {"step": measure_step, "memory": measure_memory, "book": measure_book}[part](end)
+    for part in [part for part in PARTS if part in named or not named]:
+        PARTS[part](max(start + SECONDS, time.perf_counter() + LEAST))
     print(f"{time.perf_counter() - start:.0f} s in all", file=sys.stderr)
 
 

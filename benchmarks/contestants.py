@@ -1,8 +1,9 @@
 """The contestants: each computes the gradient of the summed cross-entropy under a scheme.
 
-A contestant is a class: ``Contestant(weights, X, Y)`` prepares everything but the work, ``step(xi)``
-does it, and ``gradients()`` returns those of W_xh, W_hh, b_h, W_hq, b_q. The state starts from zero.
-``tune(xi)`` chooses what a user would choose for speed.
+A contestant is a class: ``Contestant(cell, weights, X, Y)`` prepares everything but the work,
+``step(xi)`` does it, and ``gradients()`` returns those of the weights, in the order of
+:func:`benchmarks.problem.problem`. The state starts from zero. ``tune(xi)`` chooses what a user would
+choose for speed, and ``cells`` are those that the contestant has.
 """
 
 import os
@@ -11,16 +12,19 @@ import time
 import numpy
 
 import d2lutil
+from benchmarks.problem import GATES
 from d2lutil.compat import mxnet
+from d2lutil.gradient import backward
 from d2lutil.truncation import pieces
 
 np, npx, autograd = mxnet.np, mxnet.npx, mxnet.autograd
+NETWORKS = {"tanh": d2lutil.RNN, "gru": d2lutil.GRU, "lstm": d2lutil.LSTM}
 
 
-def make_net(weights):
+def make_net(cell, weights):
     """Return a network with the given weights, whose gradients accumulate over segments."""
-    vocab_size, num_hiddens = weights[0].shape
-    net = d2lutil.RNN(vocab_size, num_hiddens)
+    vocab_size, num_hiddens = len(weights[0]), len(weights[1])
+    net = NETWORKS[cell](vocab_size, num_hiddens)
     net.initialize()
     net.cast(weights[0].dtype)
     for parameter, weight in zip(net.parameters(), weights, strict=True):
@@ -29,13 +33,29 @@ def make_net(weights):
     return net
 
 
+def to_layer(weights):
+    """Return weights as fused layers have them: transposed, and with two biases a gate."""
+    W_xh, W_hh, b_h, *b_hn, W_hq, b_q = weights
+    second = numpy.zeros_like(b_h)
+    for b in b_hn:  # the GRU's, inside its reset gate
+        second[-len(b) :] = b
+    return [W_xh.T, W_hh.T, b_h, second, W_hq.T, b_q]
+
+
+def from_layer(cell, gradients):
+    """Return what a fused layer has for :func:`to_layer`'s weights in our order."""
+    W_xh, W_hh, b_h, second, W_hq, b_q = gradients
+    b_hn = [second[-W_hh.shape[1] :]] if cell == "gru" else []
+    return [W_xh.T, W_hh.T, b_h, *b_hn, W_hq.T, b_q]
+
+
 class Package:
     """``d2lutil.bptt``."""
 
-    name = "d2lutil.bptt"
+    name, cells = "d2lutil.bptt", tuple(GATES)
 
-    def __init__(self, weights, X, Y):
-        self.net, self.X, self.Y = make_net(weights), X, Y
+    def __init__(self, cell, weights, X, Y):
+        self.cell, self.net, self.X, self.Y = cell, make_net(cell, weights), X, Y
         self.h = self.net.begin_state(X.shape[1])
 
     def tune(self, xi):
@@ -50,14 +70,33 @@ class Package:
         return [parameter.grad().asnumpy() for parameter in self.net.parameters()]
 
 
+class Definition(Package):
+    """The backward pass as a reader would write it; what all are checked against, and not measured."""
+
+    name = "d2lutil.gradient.backward"
+
+    def step(self, xi):
+        params = [parameter.data().asnumpy() for parameter in self.net.parameters()]
+        state = [numpy.zeros((self.X.shape[1], len(params[1])), params[1].dtype)] * len(
+            self.net.state_kinds
+        )
+        ones = numpy.ones(self.X.shape)
+        gate = xi.reshape(len(xi), -1) * ones
+        loss, self.found, _ = backward(self.cell, params, self.X, self.Y, state, gate, ones == 0, ones)
+        return loss
+
+    def gradients(self):
+        return self.found
+
+
 class Loop(Package):
     """MXNet one step at a time, as textbooks write it, with ``detach`` between segments."""
 
-    name = "MXNet, a loop of steps"
+    name, cells = "MXNet, a loop of steps", ("tanh",)
 
-    def __init__(self, weights, X, Y):
-        super().__init__(weights, X, Y)
-        self.X = npx.one_hot(np.array(X), weights[0].shape[0], dtype=weights[0].dtype)
+    def __init__(self, cell, weights, X, Y):
+        super().__init__(cell, weights, X, Y)
+        self.X = npx.one_hot(np.array(X), len(weights[0]), dtype=weights[0].dtype)
         self.Y = np.array(Y)
         self.threads = 1
 
@@ -98,44 +137,42 @@ class Loop(Package):
 
 
 class Gluon(Loop):
-    """``gluon.rnn.RNN``, called between two gates, with ``detach`` between segments."""
+    """A layer of ``gluon.rnn``, called between two gates, with ``detach`` between segments."""
 
-    name = "gluon.rnn.RNN"
+    name, cells = "gluon.rnn", tuple(GATES)
 
-    def __init__(self, weights, X, Y):
-        super().__init__(weights, X, Y)
-        W_xh, W_hh, b_h, W_hq, b_q = weights
-        self.rnn = mxnet.gluon.rnn.RNN(len(b_h), activation="tanh", input_size=len(W_xh), dtype=b_h.dtype)
-        self.out = mxnet.gluon.nn.Dense(len(b_q), in_units=len(b_h), flatten=False, dtype=b_h.dtype)
-        values = (W_xh.T, W_hh.T, b_h, numpy.zeros_like(b_h))
-        for layer, arrays in ((self.rnn, values), (self.out, (W_hq.T, b_q))):
+    def __init__(self, cell, weights, X, Y):
+        super().__init__(cell, weights, X, Y)
+        vocab_size, num_hiddens, dtype = len(weights[0]), len(weights[1]), weights[0].dtype
+        kinds = {"tanh": mxnet.gluon.rnn.RNN, "gru": mxnet.gluon.rnn.GRU, "lstm": mxnet.gluon.rnn.LSTM}
+        activation = {"activation": "tanh"} if cell == "tanh" else {}
+        self.rnn = kinds[cell](num_hiddens, input_size=vocab_size, dtype=dtype, **activation)
+        self.out = mxnet.gluon.nn.Dense(vocab_size, in_units=num_hiddens, flatten=False, dtype=dtype)
+        for layer in (self.rnn, self.out):
             layer.initialize(mxnet.init.Zero())
-            parameters = layer.collect_params().values()
-            for parameter, value in zip(parameters, arrays, strict=True):
-                parameter.grad_req = "add"
-                parameter.set_data(np.array(value, dtype=value.dtype))
-
-    def parameters(self):
-        both = [*self.rnn.collect_params().values(), *self.out.collect_params().values()]
-        return [both[i] for i in (0, 1, 2, 4, 5)]
+        self.parameters = [*self.rnn.collect_params().values(), *self.out.collect_params().values()]
+        for parameter, value in zip(self.parameters, to_layer(weights), strict=True):
+            parameter.grad_req = "add"
+            parameter.set_data(np.array(value, dtype=dtype))
+        self.state = self.rnn.begin_state(X.shape[1], dtype=dtype)
 
     def run(self, xi):
-        d2lutil.zero_gradients([*self.rnn.collect_params().values(), *self.out.collect_params().values()])
-        h, total = np.expand_dims(self.h, 0), 0.0
+        d2lutil.zero_gradients(self.parameters)
+        state, total = self.state, 0.0
         for start, stop in d2lutil.segments(xi):
-            h = h.detach()
+            state = [part.detach() for part in state]
             with autograd.record():
                 loss = 0
                 for a, b in pieces(xi[start:stop] != 1):
-                    part = slice(start + a, start + b)
-                    H, (h,) = self.rnn(self.X[part], [d2lutil.carry(h, xi[start + a])])
-                    loss = loss - npx.pick(npx.log_softmax(self.out(H)), self.Y[part]).sum()
+                    run = slice(start + a, start + b)
+                    H, state = self.rnn(self.X[run], [d2lutil.carry(part, xi[start + a]) for part in state])
+                    loss = loss - npx.pick(npx.log_softmax(self.out(H)), self.Y[run]).sum()
             loss.backward()
             total += float(loss)
         return total
 
     def gradients(self):
-        return [parameter.grad().asnumpy().T for parameter in self.parameters()]
+        return from_layer(self.cell, [parameter.grad().asnumpy() for parameter in self.parameters])
 
 
 CONTESTANTS = [Package, Gluon, Loop]

@@ -1,4 +1,4 @@
-"""Memory that one gradient adds, for each contestant and scheme in a process of its own."""
+"""Memory that one gradient adds, for each contestant, cell and scheme in a process of its own."""
 
 import os
 import subprocess
@@ -6,19 +6,19 @@ import sys
 from pathlib import Path
 
 LENGTHS = [1_000, 10_000, 100_000]
-BATCH_SIZE, NUM_HIDDENS = 1, 128
+BATCH_SIZE, NUM_HIDDENS = 2, 128
 CODE = """
 import sys
 import numpy
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.memory import BATCH_SIZE, NUM_HIDDENS, forget_peak, megabytes
 from benchmarks.problem import problem, schemes
-name, scheme, *lengths = sys.argv[1:]
+name, cell, scheme, *lengths = sys.argv[1:]
 kind = next(kind for kind in CONTESTANTS if kind.name == name)
-weights, X, Y = problem((max(map(int, lengths)), BATCH_SIZE, NUM_HIDDENS), "float32")
-few = kind(weights, X[:2], Y[:2])
+weights, X, Y = problem(cell, (max(map(int, lengths)), BATCH_SIZE, NUM_HIDDENS), "float32")
+few = kind(cell, weights, X[:2], Y[:2])
 few.step(numpy.array([0.0, 2.0]))  # what any first call needs is not counted
-runs = [(kind(weights, X[:n], Y[:n]), schemes(n)[scheme]) for n in map(int, lengths)]
+runs = [(kind(cell, weights, X[:n], Y[:n]), schemes(n, BATCH_SIZE)[scheme]) for n in map(int, lengths)]
 forget_peak()
 print(megabytes("VmRSS"))
 for entrant, xi in runs:
@@ -27,12 +27,12 @@ for entrant, xi in runs:
 """
 
 
-def peaks(contestant, scheme, lengths):
+def peaks(contestant, cell, scheme, lengths):
     """Return the memory of a process before any step, and its peak after a step of each length, in MB.
 
     The lengths rise, and so the peak after one is its own. Reads Linux's ``/proc``.
     """
-    command = [sys.executable, "-c", CODE, contestant, scheme, *map(str, lengths)]
+    command = [sys.executable, "-c", CODE, contestant, cell, scheme, *map(str, lengths)]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     run = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     before, *after = map(float, run.stdout.split())

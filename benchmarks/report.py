@@ -5,10 +5,12 @@ import numpy
 
 import d2lutil
 from benchmarks.contestants import Package
+from benchmarks.machinery import ALL
 from benchmarks.memory import LENGTHS
-from benchmarks.problem import REGULAR
+from benchmarks.problem import EVERY_STEP, REGULAR, STAGGERED
 
-MARKERS = {"full": "s", REGULAR: "o", "randomized every 25": "^", "randomized every step": "v"}
+MARKERS = {"full": "s", REGULAR: "o", "randomized every 25": "^", EVERY_STEP: "v", STAGGERED: "D"}
+NONE = "–"  # not measured
 
 
 def table(head, rows):
@@ -25,16 +27,20 @@ def shape_name(shape):
 def rates(steps, scaled):
     """Return the table of thousands of predictions a second; ≈ marks what was measured on a part."""
 
-    def cell(shape, key):
-        rate = shape[0] * shape[1] / numpy.median(steps[shape][key]) / 1e3
-        return ("≈ " if key in scaled[shape] else "") + f"{rate:.3g}"
+    def entry(cell, shape, key):
+        if key not in steps[cell][shape]:
+            return NONE
+        rate = shape[0] * shape[1] / numpy.median(steps[cell][shape][key]) / 1e3
+        return ("≈ " if key in scaled[cell][shape] else "") + f"{rate:.3g}"
 
     rows = [
-        [shape_name(shape), code(contestant), *(cell(shape, (contestant, scheme)) for scheme in MARKERS)]
-        for shape, seconds in steps.items()
+        [cell, shape_name(shape), code(contestant)]
+        + [entry(cell, shape, (contestant, scheme)) for scheme in MARKERS]
+        for cell, shapes in steps.items()
+        for shape, seconds in shapes.items()
         for contestant in dict.fromkeys(name for name, _ in seconds)
     ]
-    return table(["$(T, B, n)$", "", *MARKERS], rows)
+    return table(["", "$(T, B, n)$", "", *MARKERS], rows)
 
 
 def code(contestant):
@@ -52,16 +58,25 @@ def spread(numerator, denominator):
 
 
 def ratios(steps):
-    """Return the table of ratios: the package's schemes, and the others' seconds over the package's."""
-    names = dict.fromkeys(name for seconds in steps.values() for name, _ in seconds)
-    rows = []
-    for scheme in [name for name in MARKERS if name != REGULAR]:
-        cells = [spread(s[Package.name, scheme], s[Package.name, REGULAR]) for s in steps.values()]
-        rows.append([f"{scheme} / regular", *cells])
-    for other in [name for name in names if name != Package.name]:
-        cells = [spread(s[other, REGULAR], s[Package.name, REGULAR]) for s in steps.values()]
-        rows.append([f"{code(other)} / {code(Package.name)}, both regular", *cells])
+    """Return a cell's table of ratios: the package's schemes, the others' seconds over the package's."""
+
+    def row(label, key):
+        cells = [spread(s[key], s[Package.name, REGULAR]) if key in s else NONE for s in steps.values()]
+        return [label, *cells]
+
+    keys = dict.fromkeys(key for seconds in steps.values() for key in seconds)
+    schemes = [name for name in MARKERS if (Package.name, name) in keys and name != REGULAR]
+    others = dict.fromkeys(name for name, _ in keys if name != Package.name)
+    rows = [row(f"{name} / regular", (Package.name, name)) for name in schemes]
+    rows += [row(f"{code(o)} / {code(Package.name)}, both regular", (o, REGULAR)) for o in others]
     return table(["seconds over seconds", *map(shape_name, steps)], rows)
+
+
+def machinery(measured):
+    """Return the table of the seconds without a part of the machinery over those with all."""
+    parts = [name for name in next(iter(measured.values())) if name != ALL]
+    rows = [[name, *(spread(s[name], s[ALL]) for s in measured.values())] for name in parts]
+    return table(["without", *(f"{cell} {shape_name(shape)}" for cell, shape in measured)], rows)
 
 
 def products(steps, measured):
@@ -88,10 +103,10 @@ def products(steps, measured):
 def memory(peaks):
     """Return the table of memory: what one gradient adds to the process, and the process's peak."""
     rows = [
-        [code(contestant), scheme, *(f"{peak - before:.0f} of {peak:.0f}" for peak in after)]
-        for (contestant, scheme), (before, after) in peaks.items()
+        [cell, code(contestant), scheme, *(f"{peak - before:.0f} of {peak:.0f}" for peak in after)]
+        for (contestant, cell, scheme), (before, after) in peaks.items()
     ]
-    return table(["", "", *(f"T = {num_steps:,}" for num_steps in LENGTHS)], rows)
+    return table(["", "", "", *(f"T = {num_steps:,}" for num_steps in LENGTHS)], rows)
 
 
 def book(imported, built, chapters):
@@ -103,14 +118,15 @@ def book(imported, built, chapters):
 
 
 def figure(steps, path):
-    """Draw the predictions a second by contestant, scheme and shape."""
+    """Draw a cell's predictions a second by contestant, scheme and shape."""
     d2lutil.use_style()
     plt.rcParams["svg.hashsalt"] = "cost"
     colors = {
         "full": d2lutil.COLORS["full"],
         REGULAR: d2lutil.COLORS["regular"],
         "randomized every 25": d2lutil.COLORS["randomized"],
-        "randomized every step": d2lutil.COLORS["randomized"],
+        EVERY_STEP: d2lutil.COLORS["randomized"],
+        STAGGERED: d2lutil.COLORS["regular"],
     }
     names = list(dict.fromkeys(name for seconds in steps.values() for name, _ in seconds))[::-1]
     _, axes = plt.subplots(len(steps), 1, figsize=(7, 1.45 * len(steps)), sharex=True, layout="constrained")
@@ -119,14 +135,14 @@ def figure(steps, path):
             rate = shape[0] * shape[1] / numpy.array(values) / 1e3
             # shapes of the markers tell the schemes apart without colour
             style = {"marker": MARKERS[scheme], "color": colors[scheme], "ms": 6, "ls": ""}
-            filled = "none" if scheme == "randomized every step" else "full"
+            filled = "none" if scheme in (EVERY_STEP, STAGGERED) else "full"
             ax.plot(numpy.median(rate), names.index(name), fillstyle=filled, label=scheme, **style)
         ax.set(xscale="log", yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.4))
         ax.set_title(f"T = {shape[0]:,}, batch {shape[1]}, {shape[2]} units", loc="left", fontsize=9)
         ax.grid(axis="x", alpha=0.4)
     handles, labels = axes[0].get_legend_handles_labels()
     by_label = dict(zip(labels, handles, strict=True))
-    axes[0].figure.legend(by_label.values(), by_label, loc="outside upper center", ncols=4, fontsize=8)
+    axes[0].figure.legend(by_label.values(), by_label, loc="outside upper center", ncols=5, fontsize=8)
     axes[-1].set_xlabel("thousand predictions a second (more is faster)")
     plt.savefig(path, metadata={"Date": None})
     plt.close()

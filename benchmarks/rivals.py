@@ -4,65 +4,72 @@ import numpy
 import torch
 
 import d2lutil
+from benchmarks.contestants import from_layer, to_layer
+from benchmarks.problem import GATES
 from d2lutil.truncation import pieces
 
 
 class Torch:
-    """``torch.nn.RNN``, called between two gates, with ``detach`` between segments."""
+    """A layer of ``torch.nn``, called between two gates, with ``detach`` between segments."""
 
-    name = "torch.nn.RNN"
+    name, cells = "torch.nn", tuple(GATES)
 
-    def __init__(self, weights, X, Y):
-        W_xh, W_hh, b_h, W_hq, b_q = (torch.tensor(numpy.ascontiguousarray(weight.T)) for weight in weights)
-        dtype = b_h.dtype
-        self.rnn = torch.nn.RNN(W_xh.shape[1], len(b_h), dtype=dtype)
-        self.out = torch.nn.Linear(len(b_h), len(b_q), dtype=dtype)
-        values = (W_xh, W_hh, b_h, torch.zeros_like(b_h), W_hq, b_q)
+    def __init__(self, cell, weights, X, Y):
+        vocab_size, num_hiddens = len(weights[0]), len(weights[1])
+        values = [torch.tensor(numpy.ascontiguousarray(value)) for value in to_layer(weights)]
+        kind = {"tanh": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
+        self.cell, dtype = cell, values[0].dtype
+        self.rnn = kind(vocab_size, num_hiddens, dtype=dtype)
+        self.out = torch.nn.Linear(num_hiddens, vocab_size, dtype=dtype)
         self.parameters = [*self.rnn.parameters(), *self.out.parameters()]
         with torch.no_grad():
             for parameter, value in zip(self.parameters, values, strict=True):
                 parameter.copy_(value)
-        self.X = torch.nn.functional.one_hot(torch.tensor(X).long(), W_xh.shape[1]).to(dtype)
+        self.X = torch.nn.functional.one_hot(torch.tensor(X).long(), vocab_size).to(dtype)
         self.Y = torch.tensor(Y).long()
-        self.h = torch.zeros(1, X.shape[1], len(b_h), dtype=dtype)
+        self.state = [torch.zeros(1, X.shape[1], num_hiddens, dtype=dtype)] * (2 if cell == "lstm" else 1)
 
     def tune(self, xi):
         pass  # PyTorch chooses its threads itself
 
-    def read(self, X, h):
-        """Return the states and the last one."""
-        return self.rnn(X, h)
+    def read(self, X, state):
+        """Return the states h of all steps and the last state, a list."""
+        H, last = self.rnn(X, tuple(state) if len(state) > 1 else state[0])
+        return H, list(last) if len(state) > 1 else [last]
 
     def step(self, xi):
         for parameter in self.parameters:
             parameter.grad = None
-        h, total = self.h, 0.0
+        state, total = self.state, 0.0
         for start, stop in d2lutil.segments(xi):
-            h, loss = h.detach(), 0
+            state, loss = [part.detach() for part in state], 0
             for a, b in pieces(xi[start:stop] != 1):
-                weight, part = float(xi[start + a]), slice(start + a, start + b)
+                weight, run = float(xi[start + a]), slice(start + a, start + b)
                 if weight not in (0, 1):
-                    h = h.detach() + weight * (h - h.detach())
-                H, h = self.read(self.X[part], h)
+                    state = [part.detach() + weight * (part - part.detach()) for part in state]
+                H, state = self.read(self.X[run], state)
                 O = self.out(H).flatten(0, 1)
-                loss = loss + torch.nn.functional.cross_entropy(O, self.Y[part].flatten(), reduction="sum")
+                loss = loss + torch.nn.functional.cross_entropy(O, self.Y[run].flatten(), reduction="sum")
             loss.backward()
             total += float(loss.detach())
         return total
 
     def gradients(self):
-        return [self.parameters[i].grad.numpy().T for i in (0, 1, 2, 4, 5)]
+        found = [
+            torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters
+        ]  # a loop's b_hh
+        return from_layer(self.cell, [gradient.numpy() for gradient in found])
 
 
 class TorchLoop(Torch):
     """PyTorch one step at a time."""
 
-    name = "PyTorch, a loop of steps"
+    name, cells = "PyTorch, a loop of steps", ("tanh",)
 
-    def read(self, X, h):
+    def read(self, X, state):
         W_xh, W_hh, b_h = self.parameters[:3]
-        states, h = [], h[0]
+        states, h = [], state[0][0]
         for x in X:
             h = torch.tanh(x @ W_xh.T + h @ W_hh.T + b_h)
             states.append(h)
-        return torch.stack(states), h[None]
+        return torch.stack(states), [h[None]]

@@ -4,8 +4,8 @@ import time
 
 import numpy
 
-from benchmarks.contestants import CONTESTANTS, Gluon, Package
-from benchmarks.problem import REGULAR, VOCAB_SIZE, problem, schemes
+from benchmarks.contestants import CONTESTANTS, Definition, Gluon, Package
+from benchmarks.problem import EVERY_STEP, REGULAR, STAGGERED, VOCAB_SIZE, problem, schemes
 from d2lutil import threads
 
 try:
@@ -15,32 +15,54 @@ except ModuleNotFoundError:
 else:
     KINDS, LAYERS = [*CONTESTANTS, Torch, TorchLoop], (Gluon, Torch)
 
-SHAPES = [(1000, 32, 256), (1000, 1, 128), (1000, 128, 512), (35, 32, 256), (170_000, 1, 128)]
+SHAPES = {
+    "tanh": [(1000, 32, 256), (1000, 1, 128), (1000, 128, 512), (35, 32, 256), (170_000, 1, 128)],
+    "gru": [(1000, 32, 256), (35, 32, 256)],
+    "lstm": [(1000, 32, 256), (35, 32, 256)],
+}
 SECONDS = 1.5  # for a contestant under one scheme at one shape, while there is time
 MAX_ROUNDS = 9
 LONG = 1.0  # a loop, or a layer with many gates, that needs longer for one step does a part of it
 FEW = 100  # steps of the shortest part
+TRIAL = 10_000  # predictions of a trial that chooses the threads, at least FEW steps of them
+WARM = 40_000  # predictions: the first call of each is not counted where there are fewer
 TURN = 0.2  # seconds of a turn: short steps are repeated, as in training
 PAUSE = 0.05  # before each turn: the threads of the one before stop waiting for work
 TOLERANCE = 1e-10
 
 
-def check(shape):
-    """Raise unless all contestants compute the same loss and gradient under every scheme.
+def check(cell, shape):
+    """Raise unless all contestants compute the loss and gradient of the definition under every scheme.
 
-    In float64, on the first steps of a shape.
+    In float64, on the first steps of a shape. A ξ for each column only the package takes.
     """
-    num_steps = min(shape[0], 60)
-    weights, X, Y = problem((num_steps, *shape[1:]), "float64")
-    entrants = [kind(weights, X, Y) for kind in KINDS]
-    for name, xi in schemes(num_steps).items():
-        losses = [entrant.step(xi) for entrant in entrants]
-        for entrant, loss in zip(entrants[1:], losses[1:], strict=True):
-            pairs = zip(entrants[0].gradients(), entrant.gradients(), strict=True)
-            gaps = [abs(a - b).max() / abs(a).max() for a, b in pairs]
-            gap = max(*gaps, abs(loss / losses[0] - 1))
+    shape = min(shape[0], 60), *shape[1:]
+    weights, X, Y = problem(cell, shape, "float64")
+    definition, *entrants = (
+        kind(cell, weights, X, Y) for kind in (Definition, *KINDS) if cell in kind.cells
+    )
+    for name, xi in schemes(*shape[:2]).items():
+        expected = definition.step(xi)
+        for entrant in entrants if xi.ndim == 1 else entrants[:1]:
+            loss = entrant.step(xi)
+            pairs = zip(definition.gradients(), entrant.gradients(), strict=True)
+            gap = max(abs(loss / expected - 1), *(abs(a - b).max() / abs(a).max() for a, b in pairs))
             if not gap < TOLERANCE:
-                raise AssertionError(f"{entrant.name} differs by {gap:.1e} under {name} at {shape}")
+                raise AssertionError(f"{cell}: {entrant.name} differs by {gap:.1e} under {name} at {shape}")
+
+
+def plan(cell, shape):
+    """Return what is measured, pairs ``(kind, scheme)``.
+
+    Of the tanh cell everything; of the others all contestants under regular cuts, and the package also
+    with a weight at every step. Cuts are staggered where there is more than one column.
+    """
+    kinds = [kind for kind in KINDS if cell in kind.cells]
+    shared = (
+        [name for name, xi in schemes(*shape[:2]).items() if xi.ndim == 1] if cell == "tanh" else [REGULAR]
+    )
+    own = [*([] if cell == "tanh" else [EVERY_STEP]), *([STAGGERED] if shape[1] > 1 else [])]
+    return [(kind, name) for kind in kinds for name in [*shared, *(own if kind is Package else [])]]
 
 
 def timed(entrant, xi):
@@ -54,7 +76,20 @@ def timed(entrant, xi):
     return float(numpy.median(seconds))
 
 
-def length(kind, weights, X, Y, name, xi):
+def rounds(runs, num_steps, deadline):
+    """Return the seconds of num_steps, by the keys of ``runs``, a number a round.
+
+    A run is a pair ``(entrant, xi)``; the rounds alternate them. What ``xi`` is short of is scaled.
+    """
+    seconds = {key: [] for key in runs}
+    for number in range(MAX_ROUNDS):
+        for key, (entrant, xi) in runs.items():
+            if number == 0 or (sum(seconds[key]) < SECONDS and time.perf_counter() < deadline):
+                seconds[key].append(timed(entrant, xi) * num_steps / len(xi))
+    return seconds
+
+
+def length(kind, given, name, xi):
     """Return how many steps of the text a contestant does.
 
     All of them, but for what costs the same at every step and takes long: a loop of steps, and a layer
@@ -63,14 +98,15 @@ def length(kind, weights, X, Y, name, xi):
     fused = kind is Package or (kind in LAYERS and name in ("full", REGULAR))
     if fused or len(xi) <= FEW:
         return len(xi)
-    few = kind(weights, X[:FEW], Y[:FEW])
+    cell, weights, X, Y = given
+    few = kind(cell, weights, X[:FEW], Y[:FEW])
     few.step(xi[:FEW])
     seconds = timed(few, xi[:FEW]) * len(xi) / FEW
     return len(xi) if seconds < LONG else max(FEW, int(len(xi) * LONG / seconds) // FEW * FEW)
 
 
-def measure(shape, deadline):
-    """Measure each contestant under each scheme, in rounds that alternate them.
+def measure(cell, shape, deadline):
+    """Measure what is planned, in rounds that alternate the contestants.
 
     Returns
     -------
@@ -79,24 +115,19 @@ def measure(shape, deadline):
     scaled : set
         The contestants and schemes that did a part of the steps.
     """
-    weights, X, Y = problem(shape, "float32")
-    runs = {}
-    for kind in KINDS:
-        entrants = {}
-        for name, xi in schemes(shape[0]).items():
-            n = length(kind, weights, X, Y, name, xi)
-            if n not in entrants:
-                entrants[n] = kind(weights, X[:n], Y[:n])
-                entrants[n].tune(xi[:n])
-            runs[kind.name, name] = entrants[n], xi[:n]
-    seconds = {key: [] for key in runs}
-    if shape[0] * shape[1] < 40_000:  # the first call of each is not counted, where that is quick
+    weights, X, Y = problem(cell, shape, "float32")
+    drawn, entrants, runs = schemes(*shape[:2]), {}, {}
+    for kind, name in plan(cell, shape):
+        xi = drawn[name]
+        n = length(kind, (cell, weights, X, Y), name, xi)
+        if (kind, n) not in entrants:
+            entrants[kind, n] = kind(cell, weights, X[:n], Y[:n])
+            entrants[kind, n].tune(xi[: min(n, max(FEW, TRIAL // shape[1]))])
+        runs[kind.name, name] = entrants[kind, n], xi[:n]
+    if shape[0] * shape[1] < WARM:
         for entrant, xi in runs.values():
             entrant.step(xi)
-    for number in range(MAX_ROUNDS):
-        for key, (entrant, xi) in runs.items():
-            if number == 0 or (sum(seconds[key]) < SECONDS and time.perf_counter() < deadline):
-                seconds[key].append(timed(entrant, xi) * shape[0] / len(xi))
+    seconds = rounds(runs, shape[0], deadline)
     return seconds, {key for key, (_, xi) in runs.items() if len(xi) < shape[0]}
 
 
