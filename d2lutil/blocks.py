@@ -109,6 +109,11 @@ def run(
     return total, gradients, _regroup(state, iter([leaf.detach() for leaf in leaves]))
 
 
+def device(state: Any) -> Any:
+    """Return the device of a state."""
+    return _leaves(state)[0].ctx
+
+
 def _sequence(name: str, value: Any) -> numpy.ndarray:
     """Return an array ``(num_steps, batch_size, …)``, integers in a type of MXNet's, or raise."""
     given = validation.array(name, value)
@@ -167,6 +172,8 @@ def _regroup(state: Any, leaves: Iterator[Any]) -> Any:
 
 def _trainable(net: Any) -> list[Any]:
     """Return the parameters that have a gradient, each once, or say which one has no values."""
+    if not isinstance(net, mxnet.gluon.Block):
+        raise TypeError(f"net={validation.short(net)}; allowed: a Gluon block")
     parameters = list(dict.fromkeys(net.collect_params().values()))
     for parameter in parameters:
         try:

@@ -147,6 +147,8 @@ def import_mxnet():
     add_missing_names(numpy)
     clear_the_way()
     check_threads()
+    if sys.flags.optimize > 1:
+        raise ImportError("python -OO drops the docstrings that MXNet 1.9.1 reads; allowed: at most -O")
     with warnings.catch_warnings():
         # Not ours to mend: escape sequences and NumPy calls of 2022, reported at each first import.
         warnings.simplefilter("ignore")

@@ -16,7 +16,7 @@ from d2lutil.truncation import pieces
 
 __all__ = ["generate", "perplexity"]
 
-np, npx = mxnet.np, mxnet.npx
+np = mxnet.np
 
 PREDICTIONS_AT_ONCE = 8192  # whose logits are in memory together
 
@@ -62,6 +62,8 @@ def text(net, X, Y, begins=None, weights=None, loss=None, names=("X", "Y")):
     are not integers take the parameters' type; without a ``loss`` the targets are integers.
     """
     own = isinstance(net, Network)
+    if not isinstance(net, mxnet.gluon.Block):
+        raise TypeError(f"net={validation.short(net)}; allowed: an RNN, GRU, LSTM or another Gluon block")
     X = validation.tokens(names[0], X, net.vocab_size).astype("int32") if own else _data(names[0], X, net)
     shape = X.shape[:2]
     weights = validation.weights(weights, *shape)
@@ -95,7 +97,8 @@ def first_state(net, batch_size, state=None):
             raise TypeError(f"allowed for net: {allowed}; given {type(net).__name__}")
         return net.begin_state(batch_size=batch_size)
     if isinstance(net, Network):
-        validation.state(state, net.state_kinds, batch_size, net.num_hiddens, net.W_hh.dtype)
+        kinds, dtype = net.state_kinds, net.W_hh.dtype
+        net.check_device(validation.state(state, kinds, batch_size, net.num_hiddens, dtype))
     return state
 
 
@@ -138,20 +141,29 @@ def mean_loss(net, X, Y, h, begins=None, weights=None, loss=None):
         if loss is None and (O.ndim != 3 or Y.max() >= O.shape[2]):
             allowed = f"{(*shape, Y.max() + 1)}, a logit for each of the targets"
             raise ValueError(f"net returns O of shape {O.shape}; allowed: {allowed}")
-        losses = (loss or cross_entropy)(O, np.array(Y[rows], dtype=Y.dtype, ctx=O.ctx))
+        if loss is None:
+            losses = cross_entropy(O.asnumpy(), Y[rows])
+        else:
+            losses = loss(O, np.array(Y[rows], dtype=Y.dtype, ctx=O.ctx)).asnumpy().astype("float64")
         if losses.shape != shape:
             raise ValueError(f"loss returns an array of shape {losses.shape}; allowed: {shape}")
         if weights is None:
             total += float(losses.sum())
         else:
             counted = weights[rows] > 0
-            total += float(losses.asnumpy().astype("float64")[counted] @ weights[rows][counted])
+            total += float(losses[counted] @ weights[rows][counted])
     return total / (X.shape[0] * X.shape[1] if weights is None else float(weights.sum()))
 
 
 def cross_entropy(O, Y):
-    """Return the cross-entropy of each prediction, in nats: O ``(…, vocab_size)``, Y ``(…)``."""
-    return -npx.pick(npx.log_softmax(O, axis=-1), Y, axis=-1)
+    """Return the cross-entropy of each prediction, in nats, float64: O ``(…, vocab_size)``, Y ``(…)``.
+
+    MXNet's own log_softmax is off by 1e-6 in float32, and all to one side; a sum in float16 is at once.
+    """
+    O = O.astype(numpy.promote_types(O.dtype, "float32"), copy=False)
+    O = O - O.max(axis=-1, keepdims=True)
+    chosen = numpy.take_along_axis(O, Y[..., None], axis=-1)[..., 0]
+    return numpy.log(numpy.exp(O).sum(axis=-1)).astype("float64") - chosen
 
 
 def exp(x):
@@ -197,6 +209,8 @@ def generate(
         raise TypeError(f"allowed for net: an RNN, GRU or LSTM of d2lutil; given {type(net).__name__}")
     if not isinstance(prefix, str) or not prefix:
         raise ValueError(f"prefix={prefix!r}; allowed: a string of at least one character")
+    if not isinstance(vocab, Vocab):
+        raise TypeError(f"vocab={validation.short(vocab)}; allowed: a Vocab")
     if len(vocab) != net.vocab_size:
         raise ValueError(f"vocab holds {len(vocab)} tokens; allowed: the net's {net.vocab_size}")
     num_chars = validation.integer("num_chars", num_chars, 0)
@@ -213,7 +227,8 @@ def generate(
         if (
             rng is not None and temperature
         ):  # the largest of the scores with Gumbel noise is a draw from the softmax
-            scores = scores / temperature + rng.gumbel(size=len(scores))
+            with numpy.errstate(over="ignore"):  # the others are then at -inf, and the largest at 0
+                scores = (scores - scores.max()) / temperature + rng.gumbel(size=len(scores))
         added.append(int(scores.argmax()))
         O, h = net([[added[-1]]], h)
     return prefix + vocab.decode(added)

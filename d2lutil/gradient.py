@@ -127,21 +127,22 @@ def bptt(
     """
     if not isinstance(net, Network) or loss is not None:
         total, gradients, h = blocks.run(net, X, Y, h, xi, begins, weights, loss)
-        add(gradients)
+        add(gradients, blocks.device(h))
         return total, h
     X = validation.tokens("X", X, net.vocab_size)
-    weights = validation.weights(weights, *X.shape)
+    weights = validation.weights(weights, *X.shape, dtype=net.W_hh.dtype)
     Y = validation.tokens("Y", Y, net.vocab_size, None if weights is None else weights > 0, X.shape)
     xi = validation.scheme(xi, *X.shape, dtype=net.W_hh.dtype)
     begins = validation.begins(begins, *X.shape)
-    validation.state(h, net.state_kinds, X.shape[1], net.num_hiddens, net.W_hh.dtype)
+    net.check_device(validation.state(h, net.state_kinds, X.shape[1], net.num_hiddens, net.W_hh.dtype))
     return accumulate(net, X, Y, h, xi, begins, weights)
 
 
 def accumulate(net, X, Y, h, xi, begins, weights):
     """Do the work of :func:`bptt` for ``RNN``, ``GRU`` and ``LSTM``; arguments are not checked."""
     parts = h if isinstance(h, (tuple, list)) else [h]
-    state, params = [part.asnumpy() for part in parts], [p.data().asnumpy() for p in net.parameters()]
+    ctx, state = parts[0].ctx, [part.asnumpy() for part in parts]
+    params = [parameter.data(ctx).asnumpy() for parameter in net.parameters()]
     kernel = KERNELS[net.cell](params)
 
     def run(columns):
@@ -151,32 +152,35 @@ def accumulate(net, X, Y, h, xi, begins, weights):
     losses, gradients, last = zip(*threads.map_columns(run, X.shape[1], params[1].size), strict=True)
     gradients = [sum(each) for each in zip(*gradients, strict=True)]
     last = [numpy.concatenate(each) for each in zip(*last, strict=True)]
-    arrays = [mxnet.np.array(s, dtype=s.dtype, ctx=part.ctx) for s, part in zip(last, parts, strict=True)]
-    add(list(zip(net.parameters(), gradients, strict=True)))
+    arrays = [mxnet.np.array(part, dtype=part.dtype, ctx=ctx) for part in last]
+    add(list(zip(net.parameters(), gradients, strict=True)), ctx)
     return sum(losses), tuple(arrays) if isinstance(h, (tuple, list)) else arrays[0]
 
 
-def add(gradients):
-    """Add arrays to the gradients of parameters: to all of them, or, if one has none, to none."""
+def add(gradients, ctx):
+    """Add arrays to the gradients of parameters on a device: to all, or, if one has none, to none."""
     gradients = [(parameter, value) for parameter, value in gradients if parameter.grad_req != "null"]
-    buffers = [parameter.grad() for parameter, _ in gradients]
+    buffers = [parameter.grad(ctx) for parameter, _ in gradients]
     totals = [buffer.asnumpy() + value for buffer, (_, value) in zip(buffers, gradients, strict=True)]
     for buffer, total, (parameter, _) in zip(buffers, totals, gradients, strict=True):
         buffer[:] = total
-        parameter.data()._fresh_grad = True  # as backward() does; gluon.Trainer asks for it
+        parameter.data(ctx)._fresh_grad = True  # as backward() does; gluon.Trainer asks for it
 
 
 def zero_gradients(params: Any) -> None:
-    """Set the gradients of parameters to 0 (``Parameter.zero_grad`` fails in MXNet 1.9.1).
+    """Set the gradients of parameters to 0, on all their devices.
+
+    ``Parameter.zero_grad`` fails in MXNet 1.9.1.
 
     Parameters
     ----------
     params : ParameterDict or list of Parameter
         As ``net.collect_params()`` or ``net.parameters()`` gives.
     """
-    for parameter in trainable(params):
-        gradient = parameter.grad()  # zeros_like(gradient, out=gradient) leaves it as it is in MXNet 1.9.1
-        mxnet.np.full(gradient.shape, 0, dtype=gradient.dtype, out=gradient)
+    gradients = [gradient for parameter in trainable(params) for gradient in parameter.list_grad()]
+    with mxnet.autograd.pause():
+        for gradient in gradients:  # zeros_like(gradient, out=gradient) leaves it as it is in MXNet 1.9.1
+            mxnet.np.full(gradient.shape, 0, dtype=gradient.dtype, ctx=gradient.ctx, out=gradient)
 
 
 def clip_gradients(params: Any, theta: float) -> float:
@@ -201,12 +205,20 @@ def clip_gradients(params: Any, theta: float) -> float:
     norms = [numpy.linalg.norm(g.asnumpy().astype("float64").ravel()) for g in gradients]
     norm = float(numpy.linalg.norm(norms))
     if theta < norm < math.inf:
-        for gradient in gradients:
-            gradient *= theta / norm
+        with mxnet.autograd.pause():
+            for gradient in gradients:
+                gradient *= theta / norm
     return norm
 
 
 def trainable(params):
     """Return the parameters that have a gradient, from a ParameterDict or a list."""
-    params = params.values() if hasattr(params, "values") else params
+    try:
+        params = list(params.values() if hasattr(params, "values") else params)
+    except TypeError:
+        params = [params]
+    for parameter in params:
+        if not isinstance(parameter, mxnet.gluon.Parameter):
+            allowed = "a ParameterDict or a list of Parameter, as net.collect_params() gives"
+            raise TypeError(f"params holds {validation.short(parameter)}; allowed: {allowed}")
     return [parameter for parameter in params if parameter.grad_req != "null"]

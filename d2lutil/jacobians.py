@@ -31,6 +31,8 @@ def jacobians(net: Network, X: ArrayLike, h=None) -> numpy.ndarray:
     float64 ``(num_steps, m, m)``
         m is num_hiddens, for an LSTM twice that.
     """
+    if not isinstance(net, Network):
+        raise TypeError(f"allowed for net: an RNN, GRU or LSTM of d2lutil; given {type(net).__name__}")
     X = validation.tokens("X", X, net.vocab_size)
     if X.shape[1] != 1:
         raise ValueError(f"X has shape {X.shape}; allowed: one column, (num_steps, 1)")
@@ -62,13 +64,19 @@ def influence(J: ArrayLike) -> numpy.ndarray:
     Returns
     -------
     float64 ``(num_steps + 1,)``
-        Entry k is the norm for lag k; entry 0 is 1.
+        Entry k is the norm for lag k; entry 0 is 1. Infinite beyond the largest float.
     """
-    J = numpy.asarray(J)
-    if J.ndim != 3 or J.shape[1] != J.shape[2]:
+    J = validation.array("J", J)
+    if J.ndim != 3 or J.shape[1] != J.shape[2] or not J.shape[1]:
         raise ValueError(f"J has shape {J.shape}; allowed: (num_steps, m, m)")
-    product, norms = numpy.eye(J.shape[1]), [1.0]
-    for J_t in J[::-1]:
-        product = product @ J_t
-        norms.append(float(numpy.linalg.norm(product, ord=2)))
+    if J.dtype.kind not in "biuf" or not numpy.isfinite(J).all():
+        raise ValueError(f"J holds {J.dtype}; allowed: finite real numbers, nothing else")
+    product, exponent, norms = numpy.eye(J.shape[1]), 0, [1.0]
+    with numpy.errstate(over="ignore"):
+        for J_t in J[::-1]:
+            product = product @ J_t
+            norm = numpy.linalg.norm(product, ord=2)
+            norms.append(float(numpy.ldexp(norm, exponent)))
+            shift = int(numpy.frexp(norm)[1])  # a power of 2, so that the scaling is exact
+            product, exponent = numpy.ldexp(product, -shift), exponent + shift
     return numpy.array(norms)

@@ -91,7 +91,7 @@ class Network(Parametric):
         X = validation.tokens("X", X, self.vocab_size)
         shape, dtype = X.shape, self.W_hh.dtype
         state = validation.state(h, self.state_kinds, shape[1], self.num_hiddens, dtype)
-        ctx = self._context(state)
+        ctx = self.check_device(state)
         xi = numpy.ones(len(X)) if xi is None else validation.scheme(xi, *shape, dtype=dtype)
         begins = validation.begins(begins, *shape)
         begins = numpy.zeros(shape, bool) if begins is None else begins
@@ -109,7 +109,7 @@ class Network(Parametric):
             state = [part[0] for part in state]
         return (H[0] if len(H) == 1 else np.concatenate(H, axis=0)), _public(state)
 
-    def _context(self, state):
+    def check_device(self, state):
         """Return the device of a state, or raise if the parameters are not there."""
         given, allowed = [part.ctx for part in state], self.W_hh.list_ctx()
         if given[0] not in allowed or any(ctx != given[0] for ctx in given):

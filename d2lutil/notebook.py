@@ -1,6 +1,10 @@
 """Results that the prose quotes, and the line in which a cell compares two of them."""
 
+import numbers
+
 import numpy
+
+from d2lutil import validation
 
 __all__ = ["compare", "glue"]
 
@@ -31,12 +35,19 @@ def compare(name, value, reference, bound):
     a third                  largest difference < 1e-03  agree
     True
     """
-    value, reference = numpy.asarray(value), numpy.asarray(reference)
+    value, reference = validation.array("value", value), validation.array("reference", reference)
+    if not {value.dtype.kind, reference.dtype.kind} <= set("biufc"):
+        raise TypeError(f"value={value.dtype} and reference={reference.dtype}; allowed: numbers")
     if value.shape != reference.shape and reference.ndim:
         raise ValueError(f"value has shape {value.shape}; allowed: {reference.shape}, that of reference")
+    if not value.size:
+        raise ValueError(f"value has shape {value.shape}; allowed: at least one number")
+    if not isinstance(bound, numbers.Real):
+        raise TypeError(f"bound={bound!r}; allowed: a number above 0")
     if not bound > 0:
         raise ValueError(f"bound={bound!r}; allowed: a number above 0")
-    agree = bool(numpy.max(abs(value - reference)) < bound)  # NaN never agrees
+    wide = numpy.result_type(value, reference, "float64")  # differences of unsigned integers would wrap
+    agree = bool(abs(numpy.subtract(value, reference, dtype=wide)).max() < bound)  # NaN never agrees
     sign, verdict = ("<", "agree") if agree else (">", "DIFFER")
     print(f"{name:24s} largest difference {sign} {bound:.0e}  {verdict}")
     return agree

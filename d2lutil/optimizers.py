@@ -67,7 +67,8 @@ def updater(
         if lr is not None:
             rate = _rate(lr(trainer.optimizer.num_update)) if callable(lr) else lr
             trainer.set_learning_rate(rate)
-        trainer.step(predictions, ignore_stale_grad=True)
+        with mxnet.autograd.pause():
+            trainer.step(predictions, ignore_stale_grad=True)
 
     return update
 

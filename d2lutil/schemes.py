@@ -28,7 +28,8 @@ class Scheme(ABC):
     Attributes
     ----------
     mean_length : float
-        Expected number of steps between two cuts of an endless sequence; ``math.inf`` without cuts.
+        Expected number of steps between two cuts of an endless sequence, of two dimensions those that all
+        columns share; ``math.inf`` without cuts.
     """
 
     mean_length: float

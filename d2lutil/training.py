@@ -129,6 +129,8 @@ def train(
         x, y, *_ = text(net, *held_out, loss=loss, names=("held_out[0]", "held_out[1]"))
         outside = (x, y, first_state(net, x.shape[1]))
     params = trainable(net.collect_params())
+    if not params:
+        raise ValueError(f"net={type(net).__name__} has no parameter with a gradient; allowed: some")
     dtype = next(iter(net.collect_params().values())).dtype
     update = updater(params, optimizer, optimizer_params, lr)
     if any(parameter._deferred_init for parameter in params):
@@ -136,7 +138,7 @@ def train(
 
     predictions = float(update_every or mean_length or math.nan) * batch_size
     predictions *= 1.0 if weights is None else float(weights.mean())
-    highest = sys.float_info.max if theta is None else theta * predictions
+    highest = sys.float_info.max if theta is None else min(theta * predictions, sys.float_info.max)
     by_hand = isinstance(net, Network) and loss is None
 
     def gradients(rows, h, xi):
@@ -222,14 +224,16 @@ def _mean_length(draw, mean_length, update_every):
 def _stretches(xi, draw, mean_length, update_every):
     """Return the ``(start, stop)`` of the updates of a pass.
 
-    A scheme's ξ may by chance have no cut in a pass. The ξ of other callables must have one, unless the
-    mean length they come with is that of the pass or longer.
+    A scheme's ξ may by chance have no cut in a pass; cuts of which all columns share none are no chance.
+    The ξ of other callables must have a shared cut, unless the mean length they come with is that of the
+    pass or longer.
     """
     if update_every is not None:
         starts = range(0, len(xi), update_every)
         return [(start, min(start + update_every, len(xi))) for start in starts]
     stretches = pieces(xi == 0)
-    if len(stretches) == 1 and mean_length < len(xi) and not isinstance(draw, Scheme):
+    by_chance = isinstance(draw, Scheme) and (xi[1:] != 0).all()
+    if len(stretches) == 1 and mean_length < len(xi) and not by_chance:
         raise ValueError(
             f"update_every=None; allowed where xi has no cut that all columns share in its {len(xi)} steps "
             f"(mean_length={mean_length}): the steps between two updates"

@@ -81,6 +81,8 @@ def triangle(terms, schemes=None, *, numbers=None, rows=False, columns=False, yl
 def _lower(name, value):
     """Return a square array of finite numbers with zeros above the diagonal, or say what is wrong."""
     try:
+        if numpy.iscomplexobj(value):
+            raise TypeError
         value = numpy.array(value, dtype="float64")
     except (TypeError, ValueError):
         raise TypeError(f"{name}={value!r}; allowed: an array of numbers") from None

@@ -203,8 +203,9 @@ def carry(h, xi):
     mxnet.np.ndarray
         ``h`` to the bit: h itself for ξ = 1, ``h.detach()`` for ξ = 0.
     """
-    if not isinstance(h, mxnet.np.ndarray):
-        raise TypeError(f"allowed for h: an mxnet.np.ndarray; given {validation.short(h)}")
+    if not isinstance(h, mxnet.np.ndarray) or numpy.dtype(h.dtype).kind != "f":
+        given = f"{validation.short(h)} and type {getattr(h, 'dtype', type(h))}"
+        raise TypeError(f"allowed for h: an mxnet.np.ndarray of floats; given {given}")
     xi = xi.item() if getattr(xi, "size", 0) == 1 and xi.ndim == 0 else xi
     if isinstance(xi, (list, tuple, numpy.ndarray, mxnet.np.ndarray)):
         xi = _per_column(xi, h)

@@ -27,3 +27,21 @@ def test_it_refuses_what_numpy_would_broadcast():
         d2lutil.compare("sum", numpy.ones(2), numpy.ones((2, 1)), 0.1)
     with pytest.raises(ValueError, match="bound=0; allowed"):
         d2lutil.compare("sum", 1, 1, 0)
+
+
+def test_unsigned_integers_and_booleans_are_numbers():
+    assert d2lutil.compare("sum", numpy.uint8([1]), numpy.uint8([2]), 2)
+    assert d2lutil.compare("sum", numpy.array([True]), numpy.array([True]), 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([], [], 1), ValueError, "value has shape"),
+        (("a", "a", 1), TypeError, "allowed: numbers"),
+        ((1, 1, "x"), TypeError, "bound='x'; allowed: a number above 0"),
+    ],
+)
+def test_it_names_what_it_cannot_compare(arguments, error, message):
+    with pytest.raises(error, match=message):
+        d2lutil.compare("sum", *arguments)

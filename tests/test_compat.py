@@ -296,3 +296,9 @@ early.join()
     run = python(code)
     on = "True True () (0, 2)\n"
     assert (run.stdout, run.stderr) == (3 * on + "False False\n" + 3 * on, "")
+
+
+def test_python_without_docstrings_is_named():
+    command = [sys.executable, "-OO", "-c", "import d2lutil"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert "ImportError: python -OO drops the docstrings that MXNet 1.9.1 reads" in ran.stderr

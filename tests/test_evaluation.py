@@ -241,3 +241,46 @@ def test_bad_arguments_of_generate_are_named(change, error, message, writer):
     arguments = {"vocab": VOCAB, "prefix": "a", "num_chars": 2, **change}
     with pytest.raises(error, match=message):
         d2lutil.generate(writer, **arguments)
+
+
+def test_the_unknown_token_stays_out_at_the_lowest_temperatures(rng):
+    net = reference.make_net()
+    net.b_q.set_data(np.full(VOCAB_SIZE, -50, dtype="float64"))
+    vocab = d2lutil.Vocab("abcdef")
+    coldest = d2lutil.generate(net, vocab, "ab", 5, temperature=1e-310, rng=rng)
+    assert coldest == d2lutil.generate(net, vocab, "ab", 5)
+
+
+@pytest.mark.parametrize("cell", reference.CELLS)
+def test_one_token_is_predicted_perfectly(cell):
+    net = reference.make_net("float32", vocab_size=1, cell=cell)
+    assert d2lutil.perplexity(net, [[0], [0]], [[0], [0]]) == 1
+
+
+def test_the_perplexity_of_single_precision_is_not_biased():
+    net, exact = reference.make_net("float32"), reference.make_net("float32")
+    exact.cast("float64")
+    text = numpy.random.default_rng(0).integers(VOCAB_SIZE, size=(2, 1000, 8))
+    assert d2lutil.perplexity(net, *text) == pytest.approx(d2lutil.perplexity(exact, *text), rel=2e-7)
+
+
+def test_the_perplexity_of_half_precision_does_not_sum_in_it():
+    class Table(gluon.nn.Embedding):
+        def forward(self, X, h):
+            return super().forward(X), h
+
+        def begin_state(self, batch_size):
+            return np.zeros((batch_size, 1), dtype="float16")
+
+    net = Table(8, 8)
+    net.initialize(mxnet.init.Zero())
+    net.cast("float16")
+    text = numpy.random.default_rng(0).integers(8, size=(2, 8192, 4))
+    assert d2lutil.perplexity(net, *text) == pytest.approx(8, rel=1e-6)
+
+
+def test_it_names_what_is_no_network_or_vocabulary(net):
+    with pytest.raises(TypeError, match="net=None; allowed: an RNN, GRU, LSTM or another Gluon block"):
+        d2lutil.perplexity(None, X, Y)
+    with pytest.raises(TypeError, match=r"vocab=.*; allowed: a Vocab"):
+        d2lutil.generate(net, list("abcdefg"), "a", 1)

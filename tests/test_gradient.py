@@ -395,3 +395,75 @@ class Wrapped(mxnet.gluon.Block):
     def forward(self, X, h):
         H, h = self.rnn(npx.one_hot(X, reference.VOCAB_SIZE), h)
         return self.out(H), h
+
+
+def two_devices():
+    net = d2lutil.RNN(reference.VOCAB_SIZE, NUM_HIDDENS)
+    net.initialize(ctx=[mxnet.cpu(0), mxnet.cpu(1)])
+    return net
+
+
+@pytest.mark.parametrize("loss", [None, lambda O, Y: -npx.pick(npx.log_softmax(O, axis=-1), Y, axis=-1)])
+def test_the_gradient_is_added_on_the_device_of_the_state(loss):
+    net = two_devices()
+    h = np.zeros((X.shape[1], NUM_HIDDENS), ctx=mxnet.cpu(1))
+    _, last = d2lutil.bptt(net, X, Y, h, SCHEMES["full"], loss=loss)
+    here, there = net.W_hh.list_grad()
+    assert not here.asnumpy().any()
+    assert there.asnumpy().any()
+    assert last.ctx == mxnet.cpu(1)
+
+
+def test_gradients_become_zero_on_every_device():
+    net = two_devices()
+    for values in net.W_hh.list_grad():
+        values[:] = 1
+    d2lutil.zero_gradients(net.parameters())
+    assert not any(values.asnumpy().any() for values in net.W_hh.list_grad())
+
+
+def test_a_state_on_another_device_is_refused():
+    h = np.zeros((X.shape[1], NUM_HIDDENS), ctx=mxnet.cpu(1), dtype="float64")
+    with pytest.raises(ValueError, match=r"h is on \[cpu\(1\)\]; allowed: one of \[cpu\(0\)\]"):
+        d2lutil.bptt(reference.make_net(), X, Y, h, SCHEMES["full"])
+
+
+def test_no_gradient_becomes_zero_if_one_is_missing():
+    net = reference.make_net()
+    d2lutil.bptt(net, X, Y, reference.make_state(), SCHEMES["full"])
+    before = net.W_hh.grad().asnumpy()
+    with pytest.raises(RuntimeError, match="has not been initialized"):
+        d2lutil.zero_gradients([*net.parameters(), *d2lutil.RNN(3, 3).parameters()])
+    assert before.any()
+    assert (net.W_hh.grad().asnumpy() == before).all()
+
+
+def test_gradients_are_cleared_and_clipped_while_autograd_records():
+    net = reference.make_net()
+    with autograd.record():
+        d2lutil.bptt(net, X, Y, reference.make_state(), SCHEMES["full"])
+        d2lutil.clip_gradients(net.parameters(), 0.5)
+        assert d2lutil.clip_gradients(net.parameters(), 1) == pytest.approx(0.5)
+        d2lutil.zero_gradients(net.parameters())
+    assert not net.W_hh.grad().asnumpy().any()
+
+
+def test_weights_beyond_the_networks_type_are_refused():
+    net, state = reference.make_net("float32"), reference.make_state("float32")
+    with pytest.raises(ValueError, match=r"weights\[0\]=1e\+39; allowed: finite numbers >= 0 of float32"):
+        d2lutil.bptt(net, X, Y, state, SCHEMES["full"], weights=numpy.full(NUM_STEPS, 1e39))
+
+
+@pytest.mark.parametrize(
+    "function", [d2lutil.zero_gradients, lambda params: d2lutil.clip_gradients(params, 1)]
+)
+@pytest.mark.parametrize("params", [reference.make_net(), reference.make_net().W_hh.data(), "abc"])
+def test_what_holds_no_parameters_is_named(function, params):
+    with pytest.raises(TypeError, match=r"allowed: a ParameterDict or a list of Parameter"):
+        function(params)
+
+
+@pytest.mark.parametrize("net", [None, lambda X, h: (X, h)])
+def test_what_is_no_network_is_named(net):
+    with pytest.raises(TypeError, match=r"net=.*; allowed: a Gluon block"):
+        d2lutil.bptt(net, X, Y, reference.make_state(), SCHEMES["full"])

@@ -75,3 +75,25 @@ def test_state_of_another_shape_is_refused(net):
 def test_influence_of_other_shapes_is_refused(shape):
     with pytest.raises(ValueError, match=r"J has shape .*; allowed: \(num_steps, m"):
         d2lutil.influence(numpy.zeros(shape))
+
+
+def test_influence_beyond_the_largest_float_is_infinite_and_returns_from_there():
+    J = numpy.concatenate([numpy.full((400, 1, 1), 0.1), numpy.full((400, 1, 1), 10.0)])
+    norms = d2lutil.influence(J)
+    assert norms[[100, 600, 800]] == pytest.approx([1e100, 1e200, 1])
+    assert norms[400] == numpy.inf
+
+
+@pytest.mark.parametrize("J", [numpy.full((2, 2, 2), numpy.nan), numpy.ones((2, 1, 1)) * 1j, [[["a"]]]])
+def test_influence_names_what_is_no_jacobian(J):
+    with pytest.raises(ValueError, match="allowed: finite real numbers"):
+        d2lutil.influence(J)
+
+
+def test_influence_takes_arrays_of_mxnet():
+    assert d2lutil.influence(np.full((2, 1, 1), 2.0)).tolist() == [1, 2, 4]
+
+
+def test_jacobians_name_what_is_no_network():
+    with pytest.raises(TypeError, match="allowed for net: an RNN, GRU or LSTM of d2lutil; given NoneType"):
+        d2lutil.jacobians(None, X)

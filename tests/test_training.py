@@ -453,3 +453,45 @@ def test_bad_arguments_are_named_and_the_network_stays(change, error, message, n
     with pytest.raises(error, match=message):
         d2lutil.train(net, **arguments)
     assert reference.difference(reference.values(net), before) == 0
+
+
+class Staggered(d2lutil.Scheme):
+    """Cuts every 5 steps, in each column at another one."""
+
+    mean_length = 5.0
+
+    def __call__(self, num_steps):
+        xi = numpy.ones((num_steps, BATCH_SIZE))
+        for column in range(BATCH_SIZE):
+            xi[column + 1 :: 5, column] = 0
+        return xi
+
+
+def test_a_scheme_whose_cuts_no_columns_share_needs_update_every(net):
+    before = [p.data().asnumpy() for p in net.parameters()]
+    with pytest.raises(ValueError, match="update_every=None; allowed where xi has no cut that all columns"):
+        d2lutil.train(net, X, Y, Staggered(), num_tokens=X.size, lr=0.1)
+    assert all((p.data().asnumpy() == old).all() for p, old in zip(net.parameters(), before, strict=True))
+    history = d2lutil.train(net, X, Y, Staggered(), num_tokens=X.size, lr=0.1, update_every=5)
+    assert history[-1]["updates"] == -(-NUM_STEPS // 5)
+
+
+def test_the_largest_theta_clips_nothing():
+    theta, none = reference.make_net(), reference.make_net()
+    train(theta, theta=1e308)
+    train(none)
+    assert (theta.W_hh.data() == none.W_hh.data()).all()
+
+
+def test_a_network_without_gradients_is_refused(net):
+    net.collect_params().setattr("grad_req", "null")
+    with pytest.raises(ValueError, match="net=RNN has no parameter with a gradient"):
+        train(net)
+
+
+def test_training_is_not_recorded():
+    recorded, plain = reference.make_net(), reference.make_net()
+    with mxnet.autograd.record():
+        train(recorded, optimizer="adam")
+    train(plain, optimizer="adam")
+    assert (recorded.W_hh.data() == plain.W_hh.data()).all()

@@ -114,3 +114,8 @@ def test_what_it_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
         d2lutil.triangle(*arguments)
     assert not pyplot.get_fignums()
+
+
+def test_complex_terms_are_refused():
+    with pytest.raises(TypeError, match="allowed: an array of numbers"):
+        triangles.triangle(TERMS * (1 + 1j))

@@ -252,3 +252,9 @@ BAD = [
 def test_bad_arguments_are_named(function, args, kwargs, error, message):
     with pytest.raises(error, match=message):
         function(*args, **kwargs)
+
+
+@pytest.mark.parametrize("xi", [0.5, [0.5, 1]])
+def test_carry_refuses_integers(xi):
+    with pytest.raises(TypeError, match=r"allowed for h: an mxnet\.np\.ndarray of floats; given .*int32"):
+        d2lutil.carry(np.ones((2, 3), dtype="int32"), xi)
