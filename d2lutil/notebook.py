@@ -1,6 +1,5 @@
 """Results that the prose quotes, and the line in which a cell compares two of them."""
 
-import numbers
 
 import numpy
 
@@ -42,10 +41,7 @@ def compare(name, value, reference, bound):
         raise ValueError(f"value has shape {value.shape}; allowed: {reference.shape}, that of reference")
     if not value.size:
         raise ValueError(f"value has shape {value.shape}; allowed: at least one number")
-    if not isinstance(bound, numbers.Real):
-        raise TypeError(f"bound={bound!r}; allowed: a number above 0")
-    if not bound > 0:
-        raise ValueError(f"bound={bound!r}; allowed: a number above 0")
+    bound = validation.real("bound", bound, "a number above 0", lambda number: number > 0)
     wide = numpy.result_type(value, reference, "float64")  # differences of unsigned integers would wrap
     agree = bool(abs(numpy.subtract(value, reference, dtype=wide)).max() < bound)  # NaN never agrees
     sign, verdict = ("<", "agree") if agree else (">", "DIFFER")
