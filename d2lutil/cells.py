@@ -77,9 +77,9 @@ def sigmoid(x):
 
 def parameter_gradients(params, x, h, dA):
     """Return the gradients of W_xh, W_hh, b_h from that at the arguments; h is the state before."""
-    W_xh = numpy.zeros_like(params[0])
-    numpy.add.at(W_xh, x, dA)  # column b added row x[b] of W_xh
-    return [W_xh, h.T @ dA, dA.sum(axis=0)]
+    dW_xh = numpy.zeros_like(params[0])
+    numpy.add.at(dW_xh, x, dA)  # column b added row x[b] of W_xh
+    return [dW_xh, h.T @ dA, dA.sum(axis=0)]
 
 
 def gru_parameter_gradients(params, x, h, inputs, hidden):
