@@ -1,6 +1,5 @@
 """Results that the prose quotes, and the line in which a cell compares two of them."""
 
-
 import numpy
 
 from d2lutil import validation

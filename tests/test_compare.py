@@ -25,7 +25,7 @@ def test_a_number_is_compared_with_every_entry():
 def test_it_refuses_what_numpy_would_broadcast():
     with pytest.raises(ValueError, match=r"value has shape \(2,\); allowed: \(2, 1\)"):
         d2lutil.compare("sum", numpy.ones(2), numpy.ones((2, 1)), 0.1)
-    with pytest.raises(ValueError, match="bound=0.0; allowed"):
+    with pytest.raises(ValueError, match=r"bound=0\.0; allowed"):
         d2lutil.compare("sum", 1, 1, 0)
 
 
