@@ -34,7 +34,8 @@ def configure(app, config):
         config.html_baseurl += "/"
     options = config.html_theme_options
     options["navbar_persistent"] = []  # the theme's second search box
-    options["show_toc_level"] = 2  # what unfolded while one scrolls would move the rest
+    # Entries that unfolded while one scrolls would move the rest.
+    options["show_toc_level"] = 2
     repository = os.environ.get("GITHUB_REPOSITORY")
     for name in ("repository", "edit_page", "issues"):
         options[f"use_{name}_button"] = bool(repository)
