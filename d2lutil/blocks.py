@@ -86,9 +86,9 @@ def run(
         outputs, leaves = [], [leaf.detach() for leaf in leaves]
         with autograd.record():
             for first, last in numpy.add(start, pieces(gates[start:stop])):
-                leaves = [_select(~begins[first, :, None], carry(leaf, xi[first])) for leaf in leaves]
+                leaves = [select(~begins[first, :, None], carry(leaf, xi[first])) for leaf in leaves]
                 part = np.array(X[first:last], dtype=X.dtype, ctx=ctx)
-                output, leaves = _call(net, part, _regroup(state, iter(leaves)), leaves)
+                output, leaves = _call(net, part, regroup(state, iter(leaves)), leaves)
                 outputs.append(output)
             O = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=0)
             if loss is None and start == 0:
@@ -106,12 +106,12 @@ def run(
         p for p in parameters if shape_is_known(p.shape)
     ]  # the others belong to layers never called
     gradients = [(p, sums[p] if p in sums else numpy.zeros(p.shape, p.dtype)) for p in parameters]
-    return total, gradients, _regroup(state, iter([leaf.detach() for leaf in leaves]))
+    return total, gradients, regroup(state, iter([leaf.detach() for leaf in leaves]))
 
 
 def device(state: Any) -> Any:
     """Return the device of a state."""
-    return _leaves(state)[0].ctx
+    return flatten(state)[0].ctx
 
 
 def _sequence(name: str, value: Any) -> numpy.ndarray:
@@ -127,7 +127,7 @@ def _sequence(name: str, value: Any) -> numpy.ndarray:
 
 def _arrays(state: Any, batch_size: int) -> list[Any]:
     """Return the arrays of a state, or say which part is none or has its columns on another axis."""
-    leaves = _leaves(state)
+    leaves = flatten(state)
     for leaf in leaves or [state]:
         if not isinstance(leaf, np.ndarray) or numpy.dtype(leaf.dtype).kind != "f":
             allowed = "floating mxnet.np.ndarray, or lists, tuples and dictionaries of them"
@@ -149,23 +149,23 @@ def _check_targets(Y: numpy.ndarray, shape: tuple[int, ...], loss: Callable | No
         raise ValueError(f"Y has shape {Y.shape} and type {Y.dtype}; allowed {allowed}")
 
 
-def _leaves(state: Any) -> list[Any]:
+def flatten(state: Any) -> list[Any]:
     """Return the arrays of a state in a fixed order, dictionaries by key."""
     if isinstance(state, dict):
         state = [state[key] for key in sorted(state, key=repr)]
     elif not isinstance(state, (list, tuple)):
         return [state]
-    return [leaf for part in state for leaf in _leaves(part)]
+    return [leaf for part in state for leaf in flatten(part)]
 
 
-def _regroup(state: Any, leaves: Iterator[Any]) -> Any:
-    """Return arrays in the nesting and types of a state; the inverse of :func:`_leaves`."""
+def regroup(state: Any, leaves: Iterator[Any]) -> Any:
+    """Return arrays in the nesting and types of a state; the inverse of :func:`flatten`."""
     if isinstance(state, dict):
         regrouped = copy.copy(state)
-        regrouped.update({key: _regroup(state[key], leaves) for key in sorted(state, key=repr)})
+        regrouped.update({key: regroup(state[key], leaves) for key in sorted(state, key=repr)})
         return regrouped
     if isinstance(state, (list, tuple)):
-        parts = [_regroup(part, leaves) for part in state]
+        parts = [regroup(part, leaves) for part in state]
         return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
     return next(leaves)
 
@@ -184,7 +184,7 @@ def _trainable(net: Any) -> list[Any]:
     return [parameter for parameter in parameters if parameter.grad_req != "null"]
 
 
-def _select(mask: numpy.ndarray, values: Any) -> Any:
+def select(mask: numpy.ndarray, values: Any) -> Any:
     """Return values where a mask holds; elsewhere zeros, through which no gradient flows."""
     if mask.all():
         return values
@@ -197,7 +197,7 @@ def _call(net: Any, X: Any, state: Any, leaves: list[Any]) -> tuple[Any, list[An
     allowed = "allowed for net: a block with net(X, h) -> O, h"
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         raise TypeError(f"{allowed}; given one that returns {validation.short(given)}")
-    O, after = given[0], _leaves(given[1])
+    O, after = given[0], flatten(given[1])
     if not isinstance(O, np.ndarray) or O.shape[:2] != X.shape[:2]:
         raise ValueError(f"{allowed} and O ({len(X)}, {X.shape[1]}, …); given O: {validation.short(O)}")
     before, returned = ([_kind(leaf) for leaf in state] for state in (leaves, after))
@@ -214,7 +214,7 @@ def _kind(value: Any) -> str:
 def _losses(loss: Callable | None, O: Any, Y: Any, counted: numpy.ndarray) -> Any:
     """Return the losses ``(num_steps, batch_size)``; those not counted are 0 and have no gradient."""
     recorded = _variables(O)
-    O = _select(counted.reshape(*counted.shape, *[1] * (O.ndim - 2)), O)
+    O = select(counted.reshape(*counted.shape, *[1] * (O.ndim - 2)), O)
     losses = -npx.pick(npx.log_softmax(O, axis=-1), Y, axis=-1) if loss is None else loss(O, Y)
     allowed = "allowed for loss: one that returns a floating mxnet.np.ndarray of shape"
     floating = isinstance(losses, np.ndarray) and numpy.dtype(losses.dtype).kind == "f"
@@ -224,7 +224,7 @@ def _losses(loss: Callable | None, O: Any, Y: Any, counted: numpy.ndarray) -> An
         raise ValueError(
             "allowed for loss: MXNet's operations on O; given one that autograd does not record"
         )
-    return _select(counted, losses)
+    return select(counted, losses)
 
 
 def _variables(array: Any) -> set[str]:

@@ -9,6 +9,7 @@ import numpy
 from numpy.typing import ArrayLike
 
 from d2lutil import validation
+from d2lutil.blocks import flatten, regroup, select
 from d2lutil.compat import mxnet
 from d2lutil.networks import Network
 from d2lutil.text import Vocab
@@ -106,29 +107,14 @@ def forward(net, X, h, begins=None):
     """Return outputs and the last state; columns that begin do so from the zero state."""
     if isinstance(net, Network):
         return net(X, h, begins=begins)
-    ctx, O = _leaf(h).ctx, []
+    ctx, O = flatten(h)[0].ctx, []
     for start, stop in [(0, len(X))] if begins is None else pieces(begins.any(axis=1)):
         if begins is not None and begins[start].any():
-            h = _zeroed(h, np.array(begins[start][:, None], ctx=ctx))
+            parts = [select(~begins[start][:, None], part) for part in flatten(h)]
+            h = regroup(h, iter(parts))
         part, h = net(np.array(X[start:stop], dtype=X.dtype, ctx=ctx), h)
         O.append(part)
     return (O[0] if len(O) == 1 else np.concatenate(O, axis=0)), h
-
-
-def _leaf(h):
-    """Return the first array of a state."""
-    while isinstance(h, (list, tuple, dict)):
-        h = next(iter(h.values() if isinstance(h, dict) else h))
-    return h
-
-
-def _zeroed(h, columns):
-    """Return a state with zeros in the columns marked, bool ``(batch_size, 1)``."""
-    if isinstance(h, dict):
-        return {key: _zeroed(part, columns) for key, part in h.items()}
-    if isinstance(h, (list, tuple)):
-        return type(h)(_zeroed(part, columns) for part in h)
-    return np.where(columns, np.zeros_like(h), h)
 
 
 def mean_loss(net, X, Y, h, begins=None, weights=None, loss=None):
