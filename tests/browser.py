@@ -103,9 +103,9 @@ def start():
 class Visit:
     """A page, opened as on a first visit: what it asks for, what it complains of, how it moves."""
 
-    def __init__(self, browser, address, *, scheme="light", viewport=None, javascript=True):
+    def __init__(self, browser, address, *, scheme="light", viewport=None, javascript=True, touch=False):
         self.context = browser.new_context(
-            viewport=viewport or DESK, color_scheme=scheme, java_script_enabled=javascript
+            viewport=viewport or DESK, color_scheme=scheme, java_script_enabled=javascript, has_touch=touch
         )
         self.asked, self.errors = [], []
         self.page = self.context.new_page()

@@ -1,15 +1,11 @@
 """The built site in a browser: every page, and everything that moves."""
 
-import json
 import os
 import sys
 
-import numpy
 import pytest
 from browser import CHECK, DESK, PAGES, PHONE, RULES, SITE, Visit, serve, start
 from chromium import program
-
-import d2lutil
 
 HEAVIEST = 1_300_000  # bytes of a page with everything it asks for
 READ = [name for name in PAGES if name != "index.html"]  # that one leads to the introduction
@@ -204,68 +200,6 @@ def test_previews_come_by_keyboard(visits):
     assert link.get_attribute("aria-describedby") == "preview"
     link.evaluate("link => link.blur()")
     assert page.locator("#preview").count() == 0
-
-
-def state(page):
-    return json.loads(page.locator(".explorable").get_attribute("data-state"))
-
-
-def agree(drawn):
-    """Compare every scheme of the interactive figure with the package."""
-    for name in ("randomized", "regular", "full"):
-        xi = numpy.array(drawn[name]["xi"])
-        assert [tuple(part) for part in drawn[name]["segments"]] == d2lutil.segments(xi)
-        reach = d2lutil.reach(xi)
-        for (first, stop), weights in zip(d2lutil.segments(xi), drawn[name]["weights"], strict=True):
-            numpy.testing.assert_allclose(weights, reach[stop - 1, first:stop])
-        lags = [numpy.diagonal(reach, -lag).mean() for lag in range(len(xi))]
-        numpy.testing.assert_allclose(drawn[name]["lag"], lags)
-
-
-def test_interactive_figure_is_the_packages(visits):
-    page = visits("book/comparison.html")
-    for tau, length in [(6, 6), (1, 2), (32, 32), (9, 15)]:
-        for name, value in (("tau", tau), ("pi", length)):
-            page.locator(f".explorable [name={name}]").fill(str(value))
-        drawn, pi = state(page), 1 - 1 / length
-        assert drawn["regular"]["xi"] == list(d2lutil.regular(32, tau))
-        expected = d2lutil.randomized(32, pi, rng=numpy.random.default_rng(11))
-        numpy.testing.assert_allclose(drawn["randomized"]["xi"], expected)
-        agree(drawn)
-        boxes = [
-            page.locator(f".explorable g.{name} rect").count() for name in ("randomized", "regular", "full")
-        ]
-        assert boxes == [len(drawn[name]["segments"]) for name in ("randomized", "regular", "full")]
-
-
-def test_interactive_figure_draws_again_by_keyboard(visits):
-    page = visits("book/comparison.html")
-    before = state(page)
-    page.locator(".explorable [name=tau]").focus()
-    page.keyboard.press("ArrowRight")
-    assert state(page)["tau"] == before["tau"] + 1
-    drawn = {json.dumps(before["randomized"]["xi"])}
-    for _ in range(5):
-        page.locator(".explorable button").focus()
-        page.keyboard.press("Enter")
-        after = state(page)
-        assert set(after["randomized"]["xi"]) <= {0, 1 / after["pi"]}
-        agree(after)
-        drawn.add(json.dumps(after["randomized"]["xi"]))
-    assert len(drawn) > 3
-    assert (
-        page.locator(".explorable svg").get_attribute("aria-label").startswith("Three schemes. randomized:")
-    )
-
-
-def test_interactive_figure_is_on_its_page_alone(visits):
-    assert [name for name in PAGES if "explorable.js" in (SITE / name).read_text()] == [
-        "book/comparison.html"
-    ]
-    assert (SITE / "_static" / "explorable.js").stat().st_size < 100_000
-    page = visits("book/comparison.html", javascript=False)
-    assert page.locator("#fig-partition img").is_visible()
-    assert page.locator(".explorable").count() == 0
 
 
 def test_address_that_leads_nowhere(visits):

@@ -106,8 +106,6 @@ def surround(app, pagename, templatename, context, doctree):
         # The address that was asked for may lie in any folder.
         tags = f'\n<base href="{urlsplit(base).path}">{tags}'
     context["metatags"] = context.get("metatags", "") + tags
-    if pagename == "book/comparison":
-        app.add_js_file("explorable.js", defer="defer")
     seen, scripts = set(), []
     for script in context["script_files"]:
         key = str(getattr(script, "filename", None)), str(script.attributes)
