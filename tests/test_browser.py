@@ -202,6 +202,29 @@ def test_previews_come_by_keyboard(visits):
     assert page.locator("#preview").count() == 0
 
 
+@pytest.mark.parametrize("address", ["http", "file"])
+def test_address_of_the_site_leads_to_the_first_page(browser, site, address):
+    root = site if address == "http" else SITE.as_uri()
+    with Visit(browser, f"{root}/index.html") as visit:
+        visit.page.wait_for_url("**/book/intro.html")
+        assert visit.errors == []
+
+
+def test_first_page_invites(visits):
+    page = visits("book/intro.html")
+    title = page.locator("main h1").inner_text().removesuffix("#").strip()
+    shown = page.get_by_text(title, exact=True)
+    assert [one.is_visible() for one in shown.all()].count(True) == 1
+    figure = page.locator("#fig-cover .live .stage").bounding_box()
+    assert figure["y"] + figure["height"] < DESK["height"]
+    doors = page.locator(".doors a")
+    assert doors.count() == 3
+    assert doors.first.bounding_box()["y"] < page.locator("main h2").first.bounding_box()["y"]
+    assert page.locator(".results .result").count() >= 3
+    doors.nth(1).click()
+    page.wait_for_url("**/detach-clinic.html#*")
+
+
 def test_address_that_leads_nowhere(visits):
     page = visits("404.html")
     assert "not here" in page.locator("article h1").inner_text()

@@ -53,6 +53,27 @@ def test_the_pdf_is_offered_while_it_is_new(name, tmp_path):
     assert buttons.printed(tmp_path) is None
 
 
+def test_the_first_page_leads_to_the_other_forms_that_there_are(tmp_path, monkeypatch):
+    for name in ("GITHUB_REPOSITORY", "NOTEBOOKS_BRANCH"):
+        monkeypatch.delenv(name, raising=False)
+    env = SimpleNamespace(srcdir=tmp_path, docname="book/intro")
+    forms = buttons.Forms()
+    forms.text = "rnn"
+    forms.inliner = SimpleNamespace(document=SimpleNamespace(settings=SimpleNamespace(env=env)))
+
+    def links():
+        ((node,), _messages) = forms.run()
+        assert node["format"] == "html"
+        return re.findall('href="(.*?)"', node.astext())
+
+    assert links() == []
+    touch(tmp_path / "_build" / "pdf" / buttons.PDF)
+    assert links() == [f"../{buttons.PDF}"]
+    monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
+    monkeypatch.setenv("NOTEBOOKS_BRANCH", "colab")
+    assert links() == [buttons.addresses(os.environ, "rnn")["Colab"], f"../{buttons.PDF}"]
+
+
 def test_binder_installs_the_versions_of_the_book():
     book = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     pins = set(re.findall(r"^[\w-]+==[\w.]+", book, flags=re.M))

@@ -70,6 +70,48 @@ def test_description_is_the_first_prose(metadata):
     assert metadata.describe(None) == ""
 
 
+HEAD = """<html><head><title>The &amp; book</title>
+<link rel="icon" href="../_static/favicon.svg"/>
+<meta name="viewport" content="no">
+<meta name="description" content="A question?">
+<meta property="og:title" content="The &amp; book">
+<meta name="twitter:card" content="summary_large_image"></head>"""
+
+
+@pytest.mark.parametrize("base", ["https://example.org/", ""])
+def test_the_address_of_the_site_says_what_the_first_page_says(metadata, tmp_path, base):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "intro.html").write_text(HEAD)
+    app = SimpleNamespace(
+        config=SimpleNamespace(root_doc="book/intro", html_baseurl=base),
+        builder=SimpleNamespace(name="html"),
+        outdir=str(tmp_path),
+    )
+    metadata.lead(app, ValueError())
+    assert not (tmp_path / "index.html").exists()
+    metadata.lead(app, None)
+    text = (tmp_path / "index.html").read_text()
+    for line in HEAD.splitlines()[3:]:
+        assert line.removesuffix("</head>") in text
+    assert "<title>The &amp; book</title>" in text
+    assert 'href="_static/favicon.svg"' in text
+    assert 'content="0; url=book/intro.html"' in text
+    assert '<a href="book/intro.html">' in text
+    assert (f'<link rel="canonical" href="{base}book/intro.html">' in text) == bool(base)
+    assert "no" not in re.findall('content="(.*?)"', text)
+
+
+def test_a_first_page_at_the_address_itself_stays(metadata, tmp_path):
+    app = SimpleNamespace(
+        config=SimpleNamespace(root_doc="index", html_baseurl=""),
+        builder=SimpleNamespace(name="html"),
+        outdir=str(tmp_path),
+    )
+    (tmp_path / "index.html").write_text(HEAD)
+    metadata.lead(app, None)
+    assert (tmp_path / "index.html").read_text() == HEAD
+
+
 def git(folder, *words, day="2020-01-02"):
     """Run git as nobody in particular, on a day."""
     about = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}

@@ -1,4 +1,4 @@
-"""Buttons that lead to the other forms of the book.
+"""Buttons and links that lead to the other forms of the book.
 
 Colab and Binder open the notebooks that ``make colab`` wrote and the workflow
 ``publish`` pushed: GITHUB_REPOSITORY names the repository, NOTEBOOKS_BRANCH
@@ -10,6 +10,9 @@ import os
 import shutil
 from pathlib import Path
 from urllib.parse import quote
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxRole
 
 PDF = "backpropagation-through-time.pdf"
 SKIPPED = {"_static", "__pycache__", ".ipynb_checkpoints"}  # not printed …
@@ -58,6 +61,24 @@ def printed(root):
     return pdf if pdf.is_file() and pdf.stat().st_mtime >= newest else None
 
 
+class Forms(SphinxRole):
+    """Go on with a sentence: links to a chapter on Colab and to the PDF.
+
+    ``{forms}`chapter``` has those that there are, and nothing elsewhere than
+    on the site.
+    """
+
+    def run(self):
+        """Return the links as a piece of HTML."""
+        colab = addresses(os.environ, self.text).get("Colab")
+        links = [f'<a href="{colab}">open one on Colab</a>'] if colab else []
+        if printed(self.env.srcdir):
+            up = "../" * self.env.docname.count("/")
+            links.append(f'<a href="{up}{PDF}">read the book as a PDF</a>')
+        text = "".join(f", {link}" for link in links)
+        return [nodes.raw("", text, format="html")], []
+
+
 def button(text, tooltip, icon, url):
     """Return a link as the theme's header wants it."""
     about = {"text": text, "tooltip": tooltip, "icon": icon, "url": url}
@@ -101,6 +122,7 @@ def copy_pdf(app, exception):
 
 def setup(app):
     """Add the buttons after the theme has made its own."""
+    app.add_role("forms", Forms())
     app.connect("html-page-context", add_buttons, priority=600)
     app.connect("build-finished", copy_pdf)
     return {"version": "1", "parallel_read_safe": True}

@@ -13,6 +13,7 @@ Nothing here knows who publishes the book; the environment says it.
 import html
 import os
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from docutils import nodes
@@ -106,6 +107,10 @@ def surround(app, pagename, templatename, context, doctree):
         # The address that was asked for may lie in any folder.
         tags = f'\n<base href="{urlsplit(base).path}">{tags}'
     context["metatags"] = context.get("metatags", "") + tags
+    if pagename == app.config.root_doc:
+        # The title stands once: not above the contents, not twice in the tab.
+        app.add_css_file("landing.css")
+        context["docstitle"] = ""
     seen, scripts = set(), []
     for script in context["script_files"]:
         key = str(getattr(script, "filename", None)), str(script.attributes)
@@ -113,6 +118,39 @@ def surround(app, pagename, templatename, context, doctree):
             scripts.append(script)
         seen.add(key)
     context["script_files"] = scripts
+
+
+def lead(app, exception):
+    """Write the page at the address of the site: it leads to the first one.
+
+    Programs that show a card of a link do not follow, so it says of itself
+    what the first page does.
+    """
+    target = f"{app.config.root_doc}.html"
+    if exception or app.builder.name != "html" or target == "index.html":
+        return
+    folder, base = Path(app.outdir), app.config.html_baseurl
+    text = (folder / target).read_text(encoding="utf-8")
+    title = re.search("<title>(.*?)</title>", text)[1]
+    told = re.findall(
+        r'<meta (?:name="(?:description|twitter:card)"|property="og:).*?>',
+        text,
+    )
+    icon = re.findall(r'<link rel="icon"[^>]*>', text)
+    up = "../" * target.count("/")
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width">',
+        f"<title>{title}</title>",
+        *told,
+        *(link.replace(f'href="{up}', 'href="') for link in icon),
+        *([f'<link rel="canonical" href="{base}{target}">'] if base else []),
+        f'<meta http-equiv="refresh" content="0; url={target}">',
+        f"</head><body><main><h1>{title}</h1>",
+        f'<p><a href="{target}">Read the book</a></p></main></body></html>',
+    ]
+    (folder / "index.html").write_text("\n".join(lines), encoding="utf-8")
 
 
 def lost(app):
@@ -134,5 +172,6 @@ def setup(app):
     app.connect("config-inited", configure, priority=100)
     app.connect("html-page-context", surround, priority=900)
     app.connect("html-collect-pages", lost)
+    app.connect("build-finished", lead)
     app.connect("env-before-read-docs", ask_again)
     return {"version": "1", "parallel_read_safe": True}

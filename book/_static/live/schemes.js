@@ -9,7 +9,7 @@
     0.6628, 0.2753, 0.1380, 0.7880, 0.6704, 0.5124, 0.8167, 0.5491, 0.9809, 0.2045, 0.5537, 0.4836,
     0.3533, 0.5916, 0.2353, 0.8022, 0.8673, 0.1288, 0.4671, 0.2771,
   ];
-  const NAMES = ["randomized", "regular", "full"], BOX = 30, TOP = 30, ROW = 108, CHART = 180;
+  const NAMES = ["randomized", "regular", "full"], BOX = 28, TOP = 24, ROW = 94, CHART = 142;
 
   const regular = tau => Array.from({length: STEPS}, (_, t) => t % tau ? 1 : 0);
   const randomized = (uniform, pi) => uniform.map(drawn => drawn < pi ? 1 / pi : 0);
@@ -43,19 +43,19 @@
     const x = k => (start + k + 0.5) * cell, right = (start + weight.length) * cell;
     const box = [svg("rect", {class: "box", x: start * cell + 1.5, y: top, width: right - start * cell - 3, height: BOX, rx: 5})];
     if (weight.length === 1) return box;
-    const middle = top + BOX + 15, half = weight.map(value => Math.max(1, unit * value / 2));
+    const middle = top + BOX + 14, half = weight.map(value => Math.max(1, unit * value / 2));
     const head = Math.max(6, half[0] + 3), neck = x(0) + 5;
     const side = sign => [[neck, middle + sign * head], [neck, middle + sign * half[0]],
       ...half.slice(1).map((value, k) => [x(k + 1), middle + sign * value])];
     const label = `×${short(weight[0])}`;
     return [box, svg("polygon", {points: [[x(0) - 5, middle], ...side(-1), ...side(1).reverse()].map(point => point.join()).join(" ")}),
-      weight.length * cell > label.length * 7.5 && text(label, start * cell + 2, middle + 26)];
+      weight.length * cell > label.length * 7.5 && text(label, start * cell + 2, middle + 22)];
   };
 
   const chart = (state, width, top) => {
     const {draws, mean, error} = state.average;
     const curves = NAMES.map(name => state[name].lag), limit = draws ? mean.map((value, lag) => value + error[lag]) : [];
-    const highest = clamp(Math.max(...curves.flat(), ...limit), 1.5, 4);
+    const highest = clamp(Math.max(...curves.flat(), ...limit), 1.25, 4);
     const x = live.linear([0, STEPS - 1], [34, width - 8]), y = live.linear([0, highest], [top + CHART - 40, top + 24]);
     const points = curve => curve.map((value, lag) => [x(lag), y(value)]);
     const band = draws && [...points(limit), ...points(mean.map((value, lag) => value - error[lag])).reverse()];
@@ -103,7 +103,7 @@
       hint: "Drag a cut. In the first row, a tap between two letters makes a cut or removes it.",
       controls: [
         {name: "tau", label: "τ", min: 1, max: STEPS, text: ({tau}) => `${tau} steps`},
-        {name: "length", label: "π", min: 2, max: STEPS, text: ({length}) => `${short(pi())}, ${length} steps in the mean`},
+        {name: "length", label: "π", min: 2, max: STEPS, text: ({length}) => `${short(pi())} (mean ${length} steps)`},
         {label: "Draw again", press: () => { drawn += 1; set({uniform: draw(live.random(-drawn))}); }},
         {label: "Average 1,000 draws", press: average}],
       draw: (shown, width) => {
@@ -111,11 +111,11 @@
         const notes = [`cut by chance, π = ${short(shown.pi)}`, `cut every ${shown.tau} steps`, "never cut"];
         const unit = Math.min(4, 24 / Math.max(...NAMES.flatMap(name => shown[name].weights.map(weight => weight[0]))));
         const rows = NAMES.map((name, k) => svg("g", {class: `scheme-${name}`},
-          text(name, 0, k * ROW + 20, "name"), text(notes[k], width, k * ROW + 20, "small", "end"),
+          text(name, 0, k * ROW + 16, "name"), text(notes[k], width, k * ROW + 16, "small", "end"),
           shown[name].segments.map(([start], n) => segment(shown[name].weights[n], start, cell, k * ROW + TOP, unit)),
-          [...TEXT].map((letter, t) => text(letter, (t + 0.5) * cell, k * ROW + TOP + 21, "letter", "middle", size))));
+          [...TEXT].map((letter, t) => text(letter, (t + 0.5) * cell, k * ROW + TOP + 20, "letter", "middle", size))));
         const knob = (t, row, name) => svg("circle", {class: `knob ${name}`, cx: t * cell, cy: row * ROW + TOP + BOX, r: 6});
-        return {height: 3 * ROW + 10 + CHART, drawing: [rows, chart(shown, width, 3 * ROW + 10)], handles: [
+        return {height: 3 * ROW + 8 + CHART, drawing: [rows, chart(shown, width, 3 * ROW + 8)], handles: [
           {key: "cuts", label: "Cuts of the randomized scheme", value: shown.cursor, min: 1, max: STEPS - 1, at,
             text: `before step ${shown.cursor}: ${cut(shown.cursor) ? "a cut" : "no cut"}`, box: [0, TOP - 4, width, BOX + 16],
             drawing: svg("g", {class: "scheme-randomized"}, shown.randomized.segments.slice(1).map(([t]) => knob(t, 0, "")),
@@ -139,10 +139,10 @@
         const heaviest = Math.max(...weight.map(([first]) => first));
         const far = draws && mean.findLastIndex(value => value > 0);
         const found = [5, 10, 20].filter(lag => lag <= far).map(lag => `×${short(mean[lag])} ± ${Number(error[lag].toPrecision(2))} from ${lag} steps back`);
-        return `Regular: nothing arrives from more than ${shown.tau - 1} steps back. Randomized: ${parts.length} ` +
-          `segments of ${parts.map(([start, stop]) => stop - start).join(", ")} steps, the largest weight ×${short(heaviest)}. ` +
-          (draws ? `Mean of ${draws.toLocaleString("en")} draws ± its standard error: ${found.join(", ")}; without bias it is ×1. ` +
-            (far < STEPS - 1 ? `No draw reached more than ${far} steps back.` : "") : "");
+        return `Regular: nothing from more than ${shown.tau - 1} steps back. Randomized: ${parts.length} ` +
+          `${parts.length === 1 ? "segment" : "segments"}, largest weight ×${short(heaviest)}.` +
+          (draws ? ` Mean of ${draws.toLocaleString("en")} draws ± its standard error: ${found.join(", ")}; without bias it is ×1.` +
+            (far < STEPS - 1 ? ` No draw reached more than ${far} steps back.` : "") : "");
       },
     };
   });
