@@ -33,8 +33,20 @@ SEARCH = (
 )
 PREVIEW = re.compile(r"<template data-preview=.*?</template>\n", re.DOTALL)
 MENDED = [
-    # Blanks in code need no colour.
+    # Blanks, names and brackets in code have the colour of code itself.
     (r'<span class="w">(\s*)</span>', r"\1"),
+    (r'<span class="(?:n|nn|nx|p|pm)">([^<]*)</span>', r"\1"),
+    # The source of a formula, which its MathML says already.
+    (r"<annotation encoding=.application/x-tex.>[^<]*</annotation>", ""),
+    # An index in the title of a check, which has no markup of its own.
+    (
+        r'(?<=admonition-title">)✓[^<]*',
+        lambda title: re.sub(
+            r"\b([A-Za-z])_([a-z0-9]{1,2})\b",
+            r"<em>\1</em><sub>\2</sub>",
+            title[0],
+        ),
+    ),
     # Roles that no rule allows any more; the list reads well without them.
     (r' role="doc-biblioentry"', ""),
     (r'(<div[^>]*citation-list[^>]*?) role="list"', r"\1"),

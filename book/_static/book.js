@@ -13,13 +13,36 @@
 
   const KINDS = "figure, .math, .citation, dt";
 
-  // A box that scrolls sideways can be reached with the tabulator, one that does not is skipped.
-  const scrollable = () => {
-    document.querySelectorAll(".bd-article :is(table, .katex-display, pre, .scrolls)").forEach(box => {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
-    });
+  // A box that scrolls sideways can be reached with the tabulator and says on which side there is more.
+  const BOXES = ".katex-display, .pst-scrollable-table-container, pre, .scrolls";
+  const more = box => {
+    const hidden = box.scrollWidth - box.clientWidth, sides = [];
+    if (box.scrollLeft > 1) sides.push("left");
+    if (box.scrollLeft < hidden - 1) sides.push("right");
+    box.dataset.more = sides.join(" ");
   };
+  const scrollable = () => {
+    document.querySelectorAll(".bd-article").forEach(part => part.querySelectorAll(BOXES).forEach(box => {
+      if (box.scrollWidth > box.clientWidth + 1) {
+        box.tabIndex = 0;
+        more(box);
+      } else {
+        box.removeAttribute("tabindex");
+        delete box.dataset.more;
+      }
+    }));
+  };
+
+  // Paper is light, whatever the theme.
+  const paper = matchMedia("print"), root = document.documentElement;
+  let theme;
+  const lighten = printing => {
+    if (printing && theme === undefined) [theme, root.dataset.theme] = [root.dataset.theme, "light"];
+    else if (!printing && theme !== undefined) [root.dataset.theme, theme] = [theme, undefined];
+  };
+  paper.addEventListener("change", event => lighten(event.matches));
+  addEventListener("beforeprint", () => lighten(true));
+  addEventListener("afterprint", () => lighten(false));
 
   const target = link => {
     const href = link.getAttribute("href");
@@ -82,6 +105,7 @@
     addEventListener("keydown", event => { if (event.key === "Escape") hide(); });
     scrollable();
     addEventListener("resize", scrollable);
+    document.addEventListener("scroll", event => { if (event.target.dataset?.more !== undefined) more(event.target); }, true);
     document.addEventListener("toggle", scrollable, true);
     document.fonts.ready.then(scrollable);
   };
