@@ -43,6 +43,16 @@ CHECK = """axe.run({preload: false, resultTypes: ["violations"],
     .then(found => found.violations.flatMap(rule => rule.nodes.map(node => [rule.id,
         node.target.join(" "), node.failureSummary.split("\\n").slice(1, 3).join("; ")].join(" | "))))"""
 
+# Icons whose font is none of those that the page declares.
+ICONS = """() => {
+    const there = new Set([...document.fonts].map(face => `${face.family.replaceAll('"', "")} ${face.weight}`));
+    return [...document.querySelectorAll("body *")].flatMap(element =>
+        ["::before", "::after"].flatMap(part => {
+            const {fontFamily, fontWeight, content} = getComputedStyle(element, part);
+            const name = `${fontFamily.replaceAll('"', "")} ${fontWeight}`;
+            return content !== "none" && name.startsWith("Font Awesome") && !there.has(name)
+                ? [`${element.className}${part}: ${name}`] : []; })); }"""
+
 # Timers of a page end in their order: the second one comes after the theme's, which waits 300 ms after a
 # change of size. Then colours may still fade.
 SETTLE = """async () => {
@@ -158,6 +168,18 @@ class Visit:
             self.page.evaluate(THIN)
             self.page.evaluate(RULES)
         return self.page.evaluate(CHECK)
+
+    def plots(self):
+        """Return how each plot is shown: pixels of its labels, whether it scrolls, says so, and has a tab stop.
+
+        A plot has 160 dots an inch and letters of 8 points or more, a drawing letters of 12 units or more.
+        """
+        return self.page.evaluate("""() => [...document.querySelectorAll("main figure img")].map(image => {
+            const box = image.closest(".plot"), plot = image.src.endsWith(".webp");
+            const scale = image.clientWidth / (plot ? image.naturalWidth : image.getAttribute("width"));
+            return {source: image.src, label: scale * (plot ? 8 * 160 / 72 : 12),
+                scrolls: box.scrollWidth > box.clientWidth + 1, keyboard: box.tabIndex === 0,
+                cue: getComputedStyle(box, "::after").content.includes("scroll")}; })""")
 
     def overflow(self):
         """Return by how many pixels the page scrolls sideways."""

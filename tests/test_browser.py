@@ -1,14 +1,19 @@
 """The built site in a browser: every page, and everything that moves."""
 
+import io
+import json
 import os
+import re
 import sys
 
 import pytest
-from browser import CHECK, DESK, PAGES, PHONE, RULES, SITE, Visit, serve, start
+from browser import CHECK, DESK, ICONS, PAGES, PHONE, RULES, SITE, Visit, serve, start
 from chromium import program
+from PIL import Image
 
 HEAVIEST = 1_300_000  # bytes of a page with everything it asks for
 READ = [name for name in PAGES if name != "index.html"]  # that one leads to the introduction
+SMALLEST = 9  # pixels of a plot's labels, whose 8 points are 8 / 72 of an inch of 160 dots
 
 pytestmark = [
     pytest.mark.skipif(not PAGES, reason="no built site: run `make book` first"),
@@ -79,6 +84,12 @@ def test_page(name, browser, site, subtests):
                 visit.look(scheme, viewport)
                 assert visit.violations() == []
                 assert visit.overflow() <= 0
+        with subtests.test("has plots that read on a phone"):
+            assert [plot for plot in visit.plots() if plot["label"] < SMALLEST] == []
+            wide = [plot for plot in visit.plots() if plot["scrolls"]]
+            assert [plot for plot in wide if not (plot["keyboard"] and plot["cue"])] == []
+        with subtests.test("names no font that is not there"):
+            assert visit.page.evaluate(ICONS) == []
 
 
 @pytest.mark.parametrize("name", READ)
@@ -99,19 +110,81 @@ def test_mathematics_is_accessible_in_full(visits):
     assert page.evaluate(CHECK) == []
 
 
+# What is looked for, and the page, or the term of the glossary, that has to come first.
+QUERIES = {
+    "vanishing gradient": "stability.html",
+    "exploding gradient": "stability.html",
+    "truncation": "truncated.html",
+    "unbiased": "randomized.html",
+    "LSTM": "gates.html",
+    "detach": "glossary.html#term-detach",
+    "perplexity": "glossary.html#term-perplexity",
+}
+SECOND = {"detach": "detach-clinic.html", "perplexity": "language-model.html"}
+
+
 @pytest.mark.parametrize("address", ["http", "file"])
 def test_search_finds(browser, site, address):
     root = site if address == "http" else SITE.as_uri()
     with Visit(browser, f"{root}/book/intro.html") as visit:
-        search(visit.page)
+        visit.page.keyboard.press("Control+k")
+        visit.page.locator("#pst-search-dialog input").fill("truncation")
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_selector("#search-results li")
+        for query, first in QUERIES.items():
+            visit.page.goto(f"{root}/search.html?q={query.replace(' ', '+')}")
+            visit.page.wait_for_selector("#search-results li")
+            links = visit.page.locator("#search-results li > a").evaluate_all("all => all.map(a => a.href)")
+            assert links[0] == f"{root}/book/{first}", query
+            assert links[1].endswith(SECOND.get(query, "")), query
+        assert visit.errors == []
 
 
-def search(page):
+def test_search_quotes_prose(visits):
+    page = visits("search.html?q=unbiased")
+    page.wait_for_selector("#search-results li")
+    quoted = page.locator("#search-results p.context").all_inner_texts()
+    assert len(quoted) > 5
+    marked = page.locator("#search-results p.context:has(mark)").count()
+    assert marked == len(quoted)
+    for text in quoted:
+        assert len(text) < 400
+        assert not re.search(r"\.ipynb|\.pdf|\\\\|import |\u200b", text), text
+    page.goto(page.url.replace("unbiased", "unfoundable"))
+    page.wait_for_selector("#search-results .search-summary:not(:empty)")
+    assert page.locator("#search-results li").count() == 0
+
+
+def test_search_reads_a_formula_once():
+    texts = (SITE / "_static" / "texts.js").read_text(encoding="utf-8")
+    pages = json.loads(texts.removeprefix("Search.texts = ").rstrip(";\n"))
+    said = " ".join(text for _, _, parts in pages["book/recursion"] for text in parts)
+    assert "total derivative" in said
+    assert not re.search(r"\\(frac|partial|cdots|xi)", said)
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE])
+def test_search_field_shows_its_first_letter(visits, viewport):
+    page = visits("book/rnn.html", viewport=viewport)
     page.keyboard.press("Control+k")
-    page.locator("#pst-search-dialog input").fill("truncation")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#search-results li a")
-    assert page.locator("#search-results li a[href*='truncated.html']").count() > 0
+    field, glass = page.locator("#pst-search-dialog input"), page.locator("#pst-search-dialog i")
+    begins = field.evaluate("box => box.getBoundingClientRect().left + parseFloat(getComputedStyle(box).paddingLeft)")
+    assert begins >= glass.evaluate("box => box.getBoundingClientRect().right") + 2
+
+
+def test_sources_are_labelled_as_they_are_cited(visits):
+    page = visits("book/bibliography.html")
+    labels = page.locator(".citation").evaluate_all(
+        "all => Object.fromEntries(all.map(source => [source.id, source.querySelector('.label').innerText]))"
+    )
+    assert len(set(labels.values())) == len(labels) > 20
+    cited = 0
+    for name in READ:
+        text = (SITE / name).read_text(encoding="utf-8")
+        for anchor, words in re.findall(r'<a [^>]*href="bibliography\.html#(\w+)"[^>]*>([^<]*)</a>', text):
+            assert labels[anchor] == f"[{words}]" or labels[anchor].endswith(f", {words}]")  # Aicher et al. [2019]
+            cited += 1
+    assert cited > 20
 
 
 def test_theme_switches_and_stays(visits):
@@ -129,12 +202,39 @@ def test_theme_switches_and_stays(visits):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-def test_figures_have_a_white_ground_in_the_dark(visits):
-    page = visits("book/truncated.html", scheme="dark")
-    grounds = page.locator("main figure img").evaluate_all(
-        "all => all.map(image => getComputedStyle(image).backgroundColor)"
-    )
-    assert set(grounds) == {"rgb(255, 255, 255)"}
+def grounds(page, name):
+    """Return the lightness, 0 to 1, of the corner and the lines of a figure, and of the page, as painted."""
+    plot = page.locator(f"{name} .plot img")
+    plot.scroll_into_view_if_needed()
+    with Image.open(io.BytesIO(plot.screenshot())) as shot:
+        pixels = numpy.asarray(shot.convert("L"), dtype=float) / 255
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return pixels[20, 20], pixels.min(), pixels.max(), int(re.findall(r"\d+", ground)[0]) / 255
+
+
+def test_plots_are_dark_in_the_dark(visits):
+    page = visits("book/stability.html", scheme="dark")
+    corner, _, lightest, ground = grounds(page, "#fig-st-lyapunov")
+    assert abs(corner - ground) < 0.05
+    assert lightest > 0.6
+    corner, darkest, _, _ = grounds(page, "#fig-st-fates")  # its words say: the darker, the larger
+    assert 0.6 < corner < 0.95
+    assert darkest < 0.4
+
+
+def test_plots_are_white_in_the_light_and_on_paper(visits):
+    page = visits("book/stability.html")
+    assert grounds(page, "#fig-st-lyapunov")[0] == 1
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.locator("#fig-st-lyapunov img").evaluate("image => getComputedStyle(image).filter") == "none"
+
+
+def test_a_wide_plot_scrolls_by_keyboard(visits):
+    page = visits("book/stability.html", viewport=PHONE)
+    plot = page.locator("#fig-st-lyapunov .plot")
+    plot.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('#fig-st-lyapunov .plot').scrollLeft > 0")
 
 
 def test_solutions_unfold_by_keyboard(visits):

@@ -31,6 +31,15 @@ SEARCH = (
     r'<script src="[^"]*(searchtools|language_data|searchindex)\.js[^"]*">'
     r"</script>"
 )
+# The width below which the smallest label of a picture, 8 points, falls below
+# 9 pixels, as a share of the picture's own: plots have 160 dots an inch, and
+# a drawing's smallest letters are 12 of its units.
+READABLE = {".webp": 9 / (8 * 160 / 72), ".svg": 9 / 12}
+FIGURE = re.compile(
+    r"(<figure[^>]*>\s*)((?:<a [^>]*>\s*)?<img [^>]*>(?:\s*</a>)?)"
+)
+# Words that would be wrong where light and dark change places.
+SHADES = re.compile(r"\b(dark|light|pale|white|black|shade)", re.IGNORECASE)
 PREVIEW = re.compile(r"<template data-preview=.*?</template>\n", re.DOTALL)
 MENDED = [
     # Blanks, names and brackets in code have the colour of code itself.
@@ -92,7 +101,10 @@ def smaller(path):
 
 
 def finish_image(tag, folder):
-    """Give an ``img`` element its size, and load it when it comes near."""
+    """Give an ``img`` element its size, and load it when it comes near.
+
+    Its ``--readable`` is the width in pixels at which its labels still read.
+    """
     source = re.search(r' src="([^"]*)"', tag)[1]
     path = folder / unquote(source)
     if "://" in source or not path.is_file():
@@ -105,7 +117,31 @@ def finish_image(tag, folder):
         width, height = measured
         added = f' width="{width}" height="{height}" loading="lazy"'
         tag = tag.replace("<img", "<img" + added, 1)
+    if measured and "--readable" not in tag:
+        least = f"--readable: {measured[0] * READABLE[lighter.suffix]:.0f}px"
+        if ' style="' in tag:
+            tag = tag.replace(' style="', f' style="{least}; ', 1)
+        else:
+            tag = tag.replace("<img", f'<img style="{least}"', 1)
     return tag
+
+
+def frame(text):
+    """Return a page whose figures scroll where the window is too narrow.
+
+    A figure whose words speak of light and dark is marked as ``shaded``: it
+    keeps its ground in the dark.
+    """
+
+    def box(found):
+        stop = text.find("</figure>", found.end())
+        shaded = " shaded" if SHADES.search(text[found.start(2) : stop]) else ""
+        return (
+            f'{found[1]}<div class="scrolls plot{shaded}" role="group" '
+            f'aria-label="Plot">{found[2]}</div>'
+        )
+
+    return FIGURE.sub(box, text)
 
 
 def finish(text, path):
@@ -126,6 +162,7 @@ def finish(text, path):
     text = re.sub(
         r"<img [^>]*>", lambda tag: finish_image(tag[0], path.parent), text
     )
+    text = frame(text)
     text = re.sub(
         r'(<a [^>]*)href="([^"]*_images/[^"]*)\.png"',
         r'\1href="\2.webp"',
