@@ -1,104 +1,24 @@
 """The figures that answer, in a browser: their state is the package's; hand, keys and finger move them."""
 
 import itertools
-import json
-import os
-import sys
 
 import numpy
 import pytest
-from browser import DESK, PAGES, PHONE, ROOT, SITE, Visit, serve, start
-from chromium import program
+from browser import DESK, PAGES, PHONE, ROOT, SITE, Visit
+from hands import centre, drag, pytestmark, slide, state, swipe, uniform  # noqa: F401
 
 import d2lutil
 
 SCRIPTS = ROOT / "book" / "_static" / "live"
 #: The pages and ids of each script's figures.
-FIGURES = {"schemes.js": [("book/comparison.html", "fig-partition"), ("book/intro.html", "fig-cover")]}
+FIGURES = {
+    "schemes.js": [("book/comparison.html", "fig-partition"), ("book/intro.html", "fig-cover")],
+    "triangle.js": [("book/recursion.html", "fig-re-loss"), ("book/backward.html", "fig-bw-triangle")],
+}
 PLACES = [place for places in FIGURES.values() for place in places]
 SCHEMES = ("randomized", "regular", "full")
 
-pytestmark = [
-    pytest.mark.skipif(not PAGES, reason="no built site: run `make book` first"),
-    pytest.mark.skipif(
-        sys.version_info < (3, 11), reason="an older theme on Python 3.10; the site is published from 3.12"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if program() is None:
-        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        refuse("no Chromium on this machine: the figures were not tried in a browser")
-    with start() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def site():
-    with serve() as address:
-        yield address
-
-
-@pytest.fixture
-def visits(browser, site):
-    opened = []
-
-    def open_(name, **options):
-        opened.append(Visit(browser, f"{site}/{name}", **options))
-        return opened[-1].page
-
-    yield open_
-    assert [visit.errors for visit in opened] == [[] for _ in opened]
-    for visit in opened:
-        visit.__exit__()
-
-
-def state(page, name):
-    return json.loads(page.locator(f"#{name} .live").get_attribute("data-state"))
-
-
-def slide(page, name, **values):
-    """Set sliders of a figure."""
-    for slider, value in values.items():
-        page.locator(f"#{name} [name={slider}]").fill(str(value))
-
-
-def centre(page, name, key):
-    """Return where on the screen the middle of a handle is."""
-    target = page.locator(f"#{name} [data-handle={key}] .target")
-    target.scroll_into_view_if_needed()
-    box = target.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def drag(page, start, stop):
-    """Drag with the mouse."""
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(*stop, steps=8)
-    page.mouse.up()
-
-
-def swipe(page, start, stop):
-    """Drag with a finger."""
-    session = page.context.new_cdp_session(page)
-    points = numpy.linspace(start, stop, 9)
-    for kind, point in zip(["touchStart"] + 8 * ["touchMove"], points, strict=True):
-        touch = [{"x": float(point[0]), "y": float(point[1])}]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touch})
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-
-def uniform(seed):
-    """Generate the numbers of the base's ``random``: mulberry32."""
-    whole = 2**32 - 1
-    while True:
-        seed = seed + 0x6D2B79F5 & whole
-        mixed = (seed ^ seed >> 15) * (1 | seed) & whole
-        mixed = (mixed + ((mixed ^ mixed >> 7) * (61 | mixed) & whole) & whole) ^ mixed
-        yield (mixed ^ mixed >> 14) / 2**32
+pytest_plugins = ["visits"]
 
 
 # What holds for every figure.

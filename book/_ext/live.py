@@ -10,29 +10,42 @@ from docutils import nodes
 SCRIPTS = {
     "fig-cover": "schemes.js",
     "fig-partition": "schemes.js",
+    "fig-re-loss": "triangle.js",
+    "fig-bw-triangle": "triangle.js",
 }
 
 
 def scripts(doctree):
-    """Return the scripts that a page needs, in the order of its figures.
+    """Return the scripts that a page needs, each with its figures there.
 
     Parameters
     ----------
     doctree : docutils.nodes.document or None
         None for pages without a source, such as the search.
+
+    Returns
+    -------
+    dict of str to list of str
+        Both in the order of the page.
     """
     figures = doctree.findall(nodes.figure) if doctree else ()
-    names = [name for figure in figures for name in figure["ids"]]
-    return list(dict.fromkeys(SCRIPTS[n] for n in names if n in SCRIPTS))
+    found = {}
+    for name in [name for figure in figures for name in figure["ids"]]:
+        if name in SCRIPTS:
+            found.setdefault(SCRIPTS[name], []).append(name)
+    return found
 
 
 def load(app, pagename, templatename, context, doctree):
     """Have a page load its figures before it is shown, so that it stays."""
     needed = scripts(doctree)
+    shown = {"defer": "defer", "blocking": "render"}
     if needed:
         app.add_css_file("live/live.css")
-    for name in ["base.js", *needed] if needed else ():
-        app.add_js_file(f"live/{name}", defer="defer", blocking="render")
+        app.add_js_file("live/base.js", **shown)
+    for script, names in needed.items():
+        places = {"data-figures": " ".join(names)}
+        app.add_js_file(f"live/{script}", **shown, **places)
 
 
 def setup(app):

@@ -80,8 +80,8 @@ const live = (() => {
     return made;
   };
 
-  // A control: a slider {name, label, min, max, step, text}, a choice {name, label, choices}, or a button {label, press}.
-  // Returns its element and what shows it anew.
+  // A control: a slider {name, label, min, max, step, text}, a choice {name, label, choices}, or a button {label, press}, there
+  // always or only `when` the values want it. Returns its element and what shows it anew.
   const control = (id, given, values, set) => {
     if (given.press) {
       const button = html("button", {type: "button", onclick: () => given.press()});
@@ -182,7 +182,11 @@ const live = (() => {
     const spec = make(set, animate), picture = document.createElementNS(SVG, "svg");
     picture.setAttribute("role", "group");
     picture.setAttribute("aria-label", spec.title);
-    const parts = spec.controls.map(given => control(place.id, given, spec.values, set)), shown = parts.map(part => part[1]);
+    const parts = spec.controls.map(given => control(place.id, given, spec.values, set));
+    const shown = parts.map(([element, show], k) => () => {
+      element.hidden = !(spec.controls[k].when?.(spec.values) ?? true);
+      show();
+    });
     const said = html("output", {className: "says"}), stage = html("div", {className: "stage"}, picture);
     const root = html("div", {className: "live"}, html("p", {className: "hint"}, spec.hint), stage,
       html("form", {onsubmit: event => event.preventDefault()}, ...parts.map(part => part[0])), said);
