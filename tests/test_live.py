@@ -14,7 +14,10 @@ import d2lutil
 
 SCRIPTS = ROOT / "book" / "_static" / "live"
 #: The pages and ids of each script's figures.
-FIGURES = {"schemes.js": [("book/comparison.html", "fig-partition"), ("book/intro.html", "fig-cover")]}
+FIGURES = {
+    "butterfly.js": [("book/stability.html", "fig-st-butterfly")],
+    "schemes.js": [("book/comparison.html", "fig-partition"), ("book/intro.html", "fig-cover")],
+}
 PLACES = [place for places in FIGURES.values() for place in places]
 SCHEMES = ("randomized", "regular", "full")
 
