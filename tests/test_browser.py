@@ -6,6 +6,7 @@ import os
 import re
 import sys
 
+import numpy
 import pytest
 from browser import CHECK, DESK, ICONS, PAGES, PHONE, RULES, SITE, Visit, serve, start
 from chromium import program

@@ -14,6 +14,7 @@ SCRIPTS = ROOT / "book" / "_static" / "live"
 FIGURES = {
     "schemes.js": [("book/comparison.html", "fig-partition"), ("book/intro.html", "fig-cover")],
     "triangle.js": [("book/recursion.html", "fig-re-loss"), ("book/backward.html", "fig-bw-triangle")],
+    "butterfly.js": [("book/stability.html", "fig-st-butterfly")],
 }
 PLACES = [place for places in FIGURES.values() for place in places]
 SCHEMES = ("randomized", "regular", "full")

@@ -9,9 +9,12 @@ from docutils import nodes
 #: The script of each figure, by the name of the static figure it replaces.
 SCRIPTS = {
     "fig-cover": "schemes.js",
+    "fig-ib-lags": "wrong-way.js",
     "fig-partition": "schemes.js",
     "fig-re-loss": "triangle.js",
     "fig-bw-triangle": "triangle.js",
+    "fig-ra-threshold": "weights.js",
+    "fig-st-butterfly": "butterfly.js",
 }
 
 

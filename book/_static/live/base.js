@@ -55,6 +55,8 @@ const live = (() => {
   const text = (content, x, y, name = "small", anchor = "start", more = {}) =>
     svg("text", {x, y, class: name, "text-anchor": anchor, ...more}, content);
   const line = (points, name) => svg("polyline", {class: `line ${name}`, points: points.map(point => point.join()).join(" ")});
+  // A line of a class and what it stands for.
+  const legend = (x, y, name, content) => [line([[x, y - 4], [x + 28, y - 4]], name), text(content, x + 34, y)];
   // Axes: the marks of a scale along the bottom, or as rules across from the left.
   const xAxis = (x, y, label, {ticks = x.ticks(), format = short} = {}) => [
     ...ticks.map(tick => text(format(tick), x(tick), y + 15, "small", "middle")),
@@ -106,8 +108,12 @@ const live = (() => {
 
   // A handle: {key, label, value, min, max, step, text, box: [x, y, width, height], at: (x, y) => value,
   // set: (value, how) => …, press: (value, how) => …, start: value => …, free, drawing}. Without a value it is a button. It is
-  // set by "drag", "key" or "carry", an arrow key with shift, and pressed by "tap" or "key".
-  const handle = ({key, label, value, min, max, text: said, pressed, box: [x, y, width, height], drawing}) => {
+  // set by "drag", "key" or "carry", an arrow key with shift, and pressed by "tap" or "key". In a plane value, min, max
+  // and step are pairs, across and up.
+  const along = (moved, axis) => Array.isArray(moved.value) ?
+    Object.fromEntries(["value", "min", "max", "step"].map(name => [name, moved[name][axis]])) : moved;
+  const handle = moved => {
+    const {key, label, text: said, pressed, box: [x, y, width, height], drawing} = moved, {value, min, max} = along(moved, 0);
     const [w, h] = [Math.max(width, NEAREST), Math.max(height, NEAREST)];
     const role = value === undefined ? {role: "button", ...pressed !== undefined && {"aria-pressed": pressed}} :
       {role: "slider", "aria-valuenow": value, "aria-valuemin": min, "aria-valuemax": max, "aria-valuetext": said ?? short(value)};
@@ -116,6 +122,8 @@ const live = (() => {
       drawing ?? svg("circle", {class: "knob", cx: x + width / 2, cy: y + height / 2, r: 7}));
   };
   const snap = ({min, max, step = 1}, value) => Number(clamp(min + Math.round((value - min) / step) * step, min, max).toPrecision(12));
+  const nearest = (moved, value) => Array.isArray(value) ? value.map((one, axis) => snap(along(moved, axis), one)) : snap(moved, value);
+  const UP = ["ArrowDown", "ArrowUp", "PageDown", "PageUp"];
   const KEYS = {ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity};
 
   // Let pointer and keys move the handles that the drawing has at the moment.
@@ -124,7 +132,7 @@ const live = (() => {
     let held;
     const value = (moved, event) => {
       const corner = picture.getBoundingClientRect();
-      return moved.at && snap(moved, moved.at(event.clientX - corner.left, event.clientY - corner.top));
+      return moved.at && nearest(moved, moved.at(event.clientX - corner.left, event.clientY - corner.top));
     };
     picture.addEventListener("pointerdown", event => {
       const taken = of(event);
@@ -153,8 +161,9 @@ const live = (() => {
       if (!moved || event.ctrlKey || event.metaKey || event.altKey) return;
       if (moved.press && [" ", "Enter"].includes(event.key)) moved.press(moved.value, "key");
       else if (moved.set && steps) {
-        const far = clamp(moved.value + steps * (moved.step ?? 1), moved.min, moved.max);
-        moved.set(snap(moved, far), event.shiftKey ? "carry" : "key");
+        const axis = Number(UP.includes(event.key)), {value, min, max, step = 1} = along(moved, axis);
+        const far = clamp(value + steps * step, min, max);
+        moved.set(nearest(moved, moved.value.with?.(axis, far) ?? far), event.shiftKey ? "carry" : "key");
       } else return;
       event.preventDefault();
     });
@@ -212,5 +221,5 @@ const live = (() => {
     }).observe(stage);
   });
 
-  return {svg, text, line, xAxis, yAxis, clip, linear, log, short, clamp, random, figure};
+  return {svg, text, line, legend, xAxis, yAxis, clip, linear, log, short, clamp, random, figure};
 })();
