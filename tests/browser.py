@@ -45,7 +45,8 @@ CHECK = """axe.run({preload: false, resultTypes: ["violations"],
 
 # Icons whose font is none of those that the page declares.
 ICONS = """() => {
-    const there = new Set([...document.fonts].map(face => `${face.family.replaceAll('"', "")} ${face.weight}`));
+    const there = new Set([...document.fonts].map(face =>
+        `${face.family.replaceAll('"', "")} ${face.weight}`));
     return [...document.querySelectorAll("body *")].flatMap(element =>
         ["::before", "::after"].flatMap(part => {
             const {fontFamily, fontWeight, content} = getComputedStyle(element, part);
@@ -170,7 +171,7 @@ class Visit:
         return self.page.evaluate(CHECK)
 
     def plots(self):
-        """Return how each plot is shown: pixels of its labels, whether it scrolls, says so, and has a tab stop.
+        """Return of each plot the pixels of its labels, and whether it scrolls, says so, has a tab stop.
 
         A plot has 160 dots an inch and letters of 8 points or more, a drawing letters of 12 units or more.
         """
