@@ -175,7 +175,8 @@ class Visit:
 
         A plot has 160 dots an inch and letters of 8 points or more, a drawing letters of 12 units or more.
         """
-        return self.page.evaluate("""() => [...document.querySelectorAll("main figure img")].map(image => {
+        return self.page.evaluate("""() => [...document.querySelectorAll("main figure img")]
+        .filter(image => image.checkVisibility()).map(image => {
             const box = image.closest(".plot"), plot = image.src.endsWith(".webp");
             const scale = image.clientWidth / (plot ? image.naturalWidth : image.getAttribute("width"));
             return {source: image.src, label: scale * (plot ? 8 * 160 / 72 : 12),
