@@ -45,7 +45,8 @@ CHECK = """axe.run({preload: false, resultTypes: ["violations"],
 
 # Icons whose font is none of those that the page declares.
 ICONS = """() => {
-    const there = new Set([...document.fonts].map(face => `${face.family.replaceAll('"', "")} ${face.weight}`));
+    const there = new Set([...document.fonts].map(face =>
+        `${face.family.replaceAll('"', "")} ${face.weight}`));
     return [...document.querySelectorAll("body *")].flatMap(element =>
         ["::before", "::after"].flatMap(part => {
             const {fontFamily, fontWeight, content} = getComputedStyle(element, part);
@@ -170,11 +171,12 @@ class Visit:
         return self.page.evaluate(CHECK)
 
     def plots(self):
-        """Return how each plot is shown: pixels of its labels, whether it scrolls, says so, and has a tab stop.
+        """Return of each plot the pixels of its labels, and whether it scrolls, says so, has a tab stop.
 
         A plot has 160 dots an inch and letters of 8 points or more, a drawing letters of 12 units or more.
         """
-        return self.page.evaluate("""() => [...document.querySelectorAll("main figure img")].map(image => {
+        return self.page.evaluate("""() => [...document.querySelectorAll("main figure img")]
+        .filter(image => image.checkVisibility()).map(image => {
             const box = image.closest(".plot"), plot = image.src.endsWith(".webp");
             const scale = image.clientWidth / (plot ? image.naturalWidth : image.getAttribute("width"));
             return {source: image.src, label: scale * (plot ? 8 * 160 / 72 : 12),

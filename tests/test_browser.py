@@ -169,21 +169,25 @@ def test_search_field_shows_its_first_letter(visits, viewport):
     page = visits("book/rnn.html", viewport=viewport)
     page.keyboard.press("Control+k")
     field, glass = page.locator("#pst-search-dialog input"), page.locator("#pst-search-dialog i")
-    begins = field.evaluate("box => box.getBoundingClientRect().left + parseFloat(getComputedStyle(box).paddingLeft)")
+    begins = field.evaluate(
+        "box => box.getBoundingClientRect().left + parseFloat(getComputedStyle(box).paddingLeft)"
+    )
     assert begins >= glass.evaluate("box => box.getBoundingClientRect().right") + 2
 
 
 def test_sources_are_labelled_as_they_are_cited(visits):
     page = visits("book/bibliography.html")
     labels = page.locator(".citation").evaluate_all(
-        "all => Object.fromEntries(all.map(source => [source.id, source.querySelector('.label').innerText]))"
+        "all => Object.fromEntries(all.map(one => [one.id, one.querySelector('.label').innerText]))"
     )
     assert len(set(labels.values())) == len(labels) > 20
     cited = 0
     for name in READ:
         text = (SITE / name).read_text(encoding="utf-8")
         for anchor, words in re.findall(r'<a [^>]*href="bibliography\.html#(\w+)"[^>]*>([^<]*)</a>', text):
-            assert labels[anchor] == f"[{words}]" or labels[anchor].endswith(f", {words}]")  # Aicher et al. [2019]
+            assert labels[anchor] == f"[{words}]" or labels[anchor].endswith(
+                f", {words}]"
+            )  # Aicher et al. [2019]
             cited += 1
     assert cited > 20
 
@@ -204,7 +208,7 @@ def test_theme_switches_and_stays(visits):
 
 
 def grounds(page, name):
-    """Return the lightness, 0 to 1, of the corner and the lines of a figure, and of the page, as painted."""
+    """Return how light a plot is painted in the corner, at least, and at most, and how light its page."""
     plot = page.locator(f"{name} .plot img")
     plot.scroll_into_view_if_needed()
     with Image.open(io.BytesIO(plot.screenshot())) as shot:
@@ -227,7 +231,9 @@ def test_plots_are_white_in_the_light_and_on_paper(visits):
     page = visits("book/stability.html")
     assert grounds(page, "#fig-st-lyapunov")[0] == 1
     page.emulate_media(media="print", color_scheme="dark")
-    assert page.locator("#fig-st-lyapunov img").evaluate("image => getComputedStyle(image).filter") == "none"
+    assert (
+        page.locator("#fig-st-lyapunov img").evaluate("image => getComputedStyle(image).filter") == "none"
+    )
 
 
 def test_a_wide_plot_scrolls_by_keyboard(visits):

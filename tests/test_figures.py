@@ -1,3 +1,4 @@
+import itertools
 import math
 import re
 from pathlib import Path
@@ -178,3 +179,34 @@ def test_the_committed_cover_is_what_the_function_draws(tmp_path):
     assert NUMBER.sub("#", fresh) == NUMBER.sub("#", committed)
     a, b = (numpy.array(NUMBER.findall(svg), dtype=float) for svg in (fresh, committed))
     numpy.testing.assert_allclose(a, b, atol=1e-3)
+
+
+# How a deuteranope sees linear red, green and blue: Machado, Oliveira and Fernandes (2009), full severity.
+DEUTERANOPE = numpy.array(
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+)
+XYZ = numpy.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def seen(color):
+    """Return CIE L*a*b* of a colour as a deuteranope sees it."""
+    rgb = numpy.array(matplotlib.colors.to_rgb(color))
+    linear = numpy.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    x, y, z = numpy.cbrt(XYZ @ numpy.clip(DEUTERANOPE @ linear, 0, 1) / (0.9505, 1, 1.089))
+    return numpy.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_schemes_are_told_apart_without_green():
+    """The main three by their colours; all others by their lines as well."""
+    colours = list(d2lutil.COLORS.values())
+    distances = {
+        (a, b): numpy.linalg.norm(seen(colours[a]) - seen(colours[b]))
+        for a, b in itertools.combinations(range(len(colours)), 2)
+    }
+    assert min(distances[a, b] for a, b in distances if b < 3) > 30
+    assert min(distances.values()) > 15
+    with matplotlib.rc_context():
+        figures.use_style()
+        cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()
+    assert cycle["color"] == colours
+    assert len({str(line) for line in cycle["linestyle"]}) == len(colours)

@@ -13,7 +13,9 @@ from d2lutil import cells, gradient
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
-APPENDIX = json.loads((ROOT / "book" / "form.json").read_text(encoding="utf-8"))["appendix"]
+FORMS = json.loads((ROOT / "book" / "form.json").read_text(encoding="utf-8"))
+APPENDIX = FORMS["appendix"]
+FORM = FORMS["core"] + FORMS["practice"] + APPENDIX
 
 
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
@@ -108,6 +110,39 @@ def test_figures_are_described_and_quoted(chapter):
         assert meta["figure"]["caption"].endswith(".")
         assert len(meta["image"]["alt"]) > 40
         assert f"{{numref}}`{meta['figure']['name']}`" in prose
+
+
+def sizes(source):
+    """Yield the sizes in points that a cell gives to letters."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg in (
+            "size",
+            "fontsize",
+            "labelsize",
+            "title_fontsize",
+        ):
+            yield node.value.value if isinstance(node.value, ast.Constant) else None
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("set_fontsize", "set_size"):
+            yield node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+
+
+def test_letters_of_plots_have_eight_points(chapter, path):
+    """At 8 points a plot needs half of its width for 9 pixels: READABLE in book/_ext/postprocess.py."""
+    if path.stem not in FORM:
+        pytest.skip("a chapter of the first edition")
+    drawn = [cell.source for cell in code(chapter) if "figure" in cell.metadata.get("mystnb", {})]
+    assert [
+        size for source in drawn for size in sizes(source) if not (isinstance(size, int) and size >= 8)
+    ] == []
+
+
+def test_no_curve_is_told_by_its_colour_alone(chapter):
+    """Orange and red are one to a deuteranope: "Dashed red: …" says enough, "Red: …" does not."""
+    captions = [
+        cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "") for cell in code(chapter)
+    ]
+    colours = r"(?:^|[.;,] )(?:red|orange|blue|green|pink|purple|yellow)(?::| is\b)"
+    assert [found for text in captions for found in re.findall(colours, text, re.IGNORECASE)] == []
 
 
 def test_glued_names_are_unique(chapter):

@@ -39,19 +39,48 @@ def test_a_picture_becomes_lighter_and_keeps_its_pixels(pictures):
     [
         (
             '<img alt="A" src="_images/a%20b.png">',
-            '<img width="40" height="30" loading="lazy" alt="A" src="_images/a%20b.webp">',
+            '<img style="--readable: 20px" width="40" height="30" loading="lazy" alt="A" '
+            'src="_images/a%20b.webp">',
         ),
         (
             '<img src="_images/cover.svg">',
-            '<img width="120" height="60" loading="lazy" src="_images/cover.svg">',
+            '<img style="--readable: 90px" width="120" height="60" loading="lazy" src="_images/cover.svg">',
         ),
-        ('<img width="7" src="_images/cover.svg">', '<img width="7" src="_images/cover.svg">'),
+        (
+            '<img width="7" style="width: 7px" src="_images/cover.svg">',
+            '<img width="7" style="--readable: 90px; width: 7px" src="_images/cover.svg">',
+        ),
         ('<img src="_images/lost.png">', '<img src="_images/lost.png">'),
         ('<img src="https://example.org/a.png">', '<img src="https://example.org/a.png">'),
     ],
 )
 def test_a_picture_has_its_size_before_it_comes(tag, finished, pictures):
     assert postprocess.finish_image(tag, pictures.parent) == finished
+
+
+def test_a_finished_picture_stays_as_it_is(pictures):
+    once = postprocess.finish_image('<img src="_images/a%20b.png">', pictures.parent)
+    assert postprocess.finish_image(once, pictures.parent) == once
+
+
+PICTURE = '<img alt="{}" src="f.png">'
+PLOT = '<figure id="f">\n<div class="scrolls plot{}" role="group" aria-label="Plot">{}</div>\n{}</figure>'
+
+
+@pytest.mark.parametrize(
+    ("picture", "caption", "kind"),
+    [
+        (PICTURE.format("Two lines fall."), "Norms.", ""),
+        (PICTURE.format("The band is dark."), "Norms.", " shaded"),
+        (PICTURE.format("Two bands."), "The darker, the larger.", " shaded"),
+        (f'<a href="f.png">{PICTURE.format("Two lines.")}</a>', "A reader is enlightened.", ""),
+    ],
+)
+def test_a_figure_can_scroll_and_keeps_its_shades(picture, caption, kind):
+    text = f'<figure id="f">\n{picture}\n{caption}</figure><figure>no picture, white</figure>'
+    framed = postprocess.frame(text)
+    assert framed == PLOT.format(kind, picture, caption) + "<figure>no picture, white</figure>"
+    assert postprocess.frame(framed) == framed
 
 
 SLIPS = [

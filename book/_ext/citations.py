@@ -29,7 +29,8 @@ class Labels(BaseLabelStyle):
         parts = [style.person.author_or_editor_or_title(full=False), year]
         for entry in sorted_entries:
             data = {"entry": entry, "style": style}
-            label = str(join(sep=style.author_year_sep)[parts].format_data(data))
+            label = join(sep=style.author_year_sep)[parts].format_data(data)
+            label = label.render_as("text")
             other = seen.setdefault(label, entry.key)
             if other != entry.key:
                 raise ValueError(

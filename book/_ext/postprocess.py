@@ -135,7 +135,9 @@ def frame(text):
 
     def box(found):
         stop = text.find("</figure>", found.end())
-        shaded = " shaded" if SHADES.search(text[found.start(2) : stop]) else ""
+        shaded = (
+            " shaded" if SHADES.search(text[found.start(2) : stop]) else ""
+        )
         return (
             f'{found[1]}<div class="scrolls plot{shaded}" role="group" '
             f'aria-label="Plot">{found[2]}</div>'

@@ -11,7 +11,15 @@ from pathlib import Path
 import lxml.html
 
 TEXTS = "texts.js"
-BLOCKS = ("p", "li", "dt", "dd", "tr", "figcaption", *(f"h{n}" for n in range(1, 7)))
+BLOCKS = (
+    "p",
+    "li",
+    "dt",
+    "dd",
+    "tr",
+    "figcaption",
+    *(f"h{n}" for n in range(1, 7)),
+)
 UNREAD = (
     "//*[contains(concat(' ', @class, ' '), ' headerlink ')]",
     # KaTeX draws what stands beside as MathML, with its TeX.
@@ -21,6 +29,11 @@ UNREAD = (
     "//script",
     "//*[contains(concat(' ', @class, ' '), ' moved ')]",
 )
+
+
+def words(element):
+    """Return the words of an element, a space between them."""
+    return " ".join(element.text_content().split())
 
 
 def sections(html):
@@ -44,11 +57,15 @@ def sections(html):
     for element in tree.xpath("//article[contains(@class, 'bd-article')]//*"):
         if element.tag not in ("section", *BLOCKS):
             continue
-        text = " ".join(element.text_content().split())
+        text = " · ".join(
+            words(part) for part in element.xpath("td|th") or [element]
+        )
         term = element.tag == "dt" and element.get("id")
         if element.tag == "section" or term:
             found.append([element.get("id"), text if term else "", []])
-        elif found and text and not element.xpath(f".//{'|.//'.join(BLOCKS)}"):
+        elif (
+            found and text and not element.xpath(f".//{'|.//'.join(BLOCKS)}")
+        ):
             if element.tag[0] == "h" and not found[-1][1]:
                 found[-1][1] = text
             else:
