@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import PAGES, PHONE, SITE, Visit
+from browser import PHONE, SITE, Visit
 from test_browser import READ, browser, pytestmark, site  # noqa: F401  (the same browser and site)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,8 @@ CONTRASTS = """() => {
             const pair = [getComputedStyle(part).color, ground(part)];
             if (found.has(pair.join())) return;
             const [dark, light] = pair.map(luminance).sort((a, b) => a - b);
-            found.set(pair.join(), [(light + 0.05) / (dark + 0.05), luminance(pair[1]), part.outerHTML.slice(0, 80)]);
+            found.set(pair.join(), [(light + 0.05) / (dark + 0.05), luminance(pair[1]),
+                part.outerHTML.slice(0, 80)]);
         });
     return [...found.values()]; }"""
 
@@ -57,7 +58,8 @@ HIDING = """() => [...document.querySelectorAll(".bd-article *")].filter(box =>
 
 ALONE = """() => [...document.querySelectorAll(".bd-article p .joined")].filter(joined => {
     const boxes = [...joined.getClientRects()], formula = joined.querySelector(".math").getBoundingClientRect();
-    return boxes.some(box => box.top > formula.bottom || box.bottom < formula.top); }).map(joined => joined.textContent)"""
+    return boxes.some(box => box.top > formula.bottom || box.bottom < formula.top);
+}).map(joined => joined.textContent)"""
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -123,7 +125,12 @@ def test_a_wide_equation_is_reached_and_scrolled_by_keyboard(browser, site):  # 
 
 FOCUSED = [
     *(".search-button-field, .search-button", ".primary-toggle", ".theme-switch-button"),
-    *(".dropdown-download-buttons button", ".btn-fullscreen-button", ".bd-article p a", ".bd-sidebar-primary a"),
+    *(
+        ".dropdown-download-buttons button",
+        ".btn-fullscreen-button",
+        ".bd-article p a",
+        ".bd-sidebar-primary a",
+    ),
     *("details.hide > summary", ".copybtn", ".explorable input", ".explorable button"),
 ]
 
@@ -155,7 +162,9 @@ def test_prose_is_narrow_and_code_is_not(width, browser, site):  # noqa: F811
         assert 30 * rem < found["prose"] <= 42 * rem
         assert found["code"] > found["prose"] + rem
         size = "part => [parseFloat(getComputedStyle(part).fontSize), +getComputedStyle(part).fontWeight]"
-        sizes = [visit.page.locator(f".bd-article {tag}").first.evaluate(size) for tag in ("h1", "h2", "h3")]
+        sizes = [
+            visit.page.locator(f".bd-article {tag}").first.evaluate(size) for tag in ("h1", "h2", "h3")
+        ]
         assert [size / rem for size, _ in sizes] == pytest.approx([2.4, 1.6, 1.25])
         assert sizes[0][1] > sizes[1][1] > sizes[2][1]
         formula = visit.page.locator(".bd-article p .katex").first
@@ -181,7 +190,9 @@ def test_the_text_has_its_serif(browser, site):  # noqa: F811
 def test_verdicts_are_badges_with_words(browser, site):  # noqa: F811
     with Visit(browser, f"{site}/book/claims.html") as visit:
         badges = visit.page.locator("td .verdict")
-        rows = len(re.findall(r"^\| [A-H]\d+ \|", (ROOT / "book/claims.md").read_text(encoding="utf-8"), re.M))
+        rows = len(
+            re.findall(r"^\| [A-H]\d+ \|", (ROOT / "book/claims.md").read_text(encoding="utf-8"), re.M)
+        )
         assert badges.count() == rows
         assert all(badges.all_inner_texts())
         signs = badges.evaluate_all("all => all.map(badge => getComputedStyle(badge, '::before').content)")
