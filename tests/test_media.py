@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import PHONE, SITE, Visit
-from test_browser import READ, browser, pytestmark, site  # noqa: F401  (the same browser and site)
+from browser import PAGES, PHONE, SITE, Visit
+from hands import pytestmark  # noqa: F401
+
+pytest_plugins = ["visits"]
 
 ROOT = Path(__file__).resolve().parent.parent
+READ = [name for name in PAGES if name != "index.html"]  # that one leads to the introduction
 CHAPTERS = [name for name in READ if "equation-eq-" in (SITE / name).read_text(encoding="utf-8")]
 
 # Ratio of contrast of each text in the page's column against what is painted behind it.
@@ -37,10 +40,12 @@ CONTRASTS = """() => {
 NUMBERS = """() => [...document.querySelectorAll(".bd-article div.math > .eqno")].map(number => {
     const at = number.getBoundingClientRect(), box = number.parentElement.querySelector(".katex-display");
     const of = box.getBoundingClientRect();
-    return [number.textContent, Math.abs(at.top + at.bottom - of.top - of.bottom) / 2, at.left - of.right]; })"""
+    const apart = Math.abs(at.top + at.bottom - of.top - of.bottom) / 2;
+    return [number.textContent, apart, at.left - of.right]; })"""
 
 WORDS = """() => {  // words of the title that are on more than one line
-    const walker = document.createTreeWalker(document.querySelector("h1"), NodeFilter.SHOW_TEXT), broken = [];
+    const walker = document.createTreeWalker(document.querySelector(".bd-article h1"), NodeFilter.SHOW_TEXT);
+    const broken = [];
     for (let node; node = walker.nextNode();)
         for (const word of node.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
             const range = document.createRange();
@@ -57,13 +62,14 @@ HIDING = """() => [...document.querySelectorAll(".bd-article *")].filter(box =>
         unheard: !!box.closest("[aria-hidden]")}))"""
 
 ALONE = """() => [...document.querySelectorAll(".bd-article p .joined")].filter(joined => {
-    const boxes = [...joined.getClientRects()], formula = joined.querySelector(".math").getBoundingClientRect();
+    const boxes = [...joined.getClientRects()];
+    const formula = joined.querySelector(".math").getBoundingClientRect();
     return boxes.some(box => box.top > formula.bottom || box.bottom < formula.top);
 }).map(joined => joined.textContent)"""
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_paper_is_light_and_every_equation_beside_its_number(name, browser, site):  # noqa: F811
+def test_paper_is_light_and_every_equation_beside_its_number(name, browser, site):
     with Visit(browser, f"{site}/{name}", scheme="dark") as visit:
         page = visit.page
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -83,7 +89,7 @@ def test_paper_is_light_and_every_equation_beside_its_number(name, browser, site
         assert [number for number in page.evaluate(NUMBERS) if number[1] > 6 or number[2] < 12] == []
 
 
-def test_a_printed_page_is_light_and_comes_back_dark(browser, site):  # noqa: F811
+def test_a_printed_page_is_light_and_comes_back_dark(browser, site):
     with Visit(browser, f"{site}/book/comparison.html", scheme="dark") as visit:
         page = visit.page
         page.evaluate("""window.seen = []; addEventListener("beforeprint", () =>
@@ -94,7 +100,7 @@ def test_a_printed_page_is_light_and_comes_back_dark(browser, site):  # noqa: F8
 
 
 @pytest.mark.parametrize("name", READ)
-def test_a_phone_shows_where_there_is_more(name, browser, site):  # noqa: F811
+def test_a_phone_shows_where_there_is_more(name, browser, site):
     with Visit(browser, f"{site}/{name}", viewport=PHONE) as visit:
         page = visit.page
         page.evaluate("document.fonts.ready")
@@ -108,7 +114,7 @@ def test_a_phone_shows_where_there_is_more(name, browser, site):  # noqa: F811
             assert not box["unheard"], box
 
 
-def test_a_wide_equation_is_reached_and_scrolled_by_keyboard(browser, site):  # noqa: F811
+def test_a_wide_equation_is_reached_and_scrolled_by_keyboard(browser, site):
     with Visit(browser, f"{site}/book/randomized.html", viewport=PHONE) as visit:
         page = visit.page
         box = page.locator(".katex-display[tabindex='0']").first
@@ -131,12 +137,12 @@ FOCUSED = [
         ".bd-article p a",
         ".bd-sidebar-primary a",
     ),
-    *("details.hide > summary", ".copybtn", ".explorable input", ".explorable button"),
+    *("details.hide > summary", ".copybtn", "#fig-partition input", "#fig-partition button"),
 ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_focus_shows(scheme, browser, site):  # noqa: F811
+def test_focus_shows(scheme, browser, site):
     look = """part => { const {outlineStyle, outlineWidth, outlineColor} = getComputedStyle(part);
         return [outlineStyle, parseFloat(outlineWidth), outlineColor]; }"""
     with Visit(browser, f"{site}/book/comparison.html", scheme=scheme) as visit:
@@ -152,10 +158,11 @@ def test_focus_shows(scheme, browser, site):  # noqa: F811
 
 
 @pytest.mark.parametrize("width", [1300, 1900])
-def test_prose_is_narrow_and_code_is_not(width, browser, site):  # noqa: F811
-    measure = """() => Object.fromEntries(Object.entries({prose: ".bd-article section > p, .bd-article section > ul",
-        code: ".bd-article div.cell_input", title: "h1", all: ".bd-article"}).map(([name, selector]) => [name,
-        Math.max(...[...document.querySelectorAll(selector)].map(part => part.getBoundingClientRect().width))]))"""
+def test_prose_is_narrow_and_code_is_not(width, browser, site):
+    measure = """() => Object.fromEntries(Object.entries({code: ".bd-article div.cell_input",
+        prose: ".bd-article section > p, .bd-article section > ul"}).map(([name, selector]) => [name,
+        Math.max(...[...document.querySelectorAll(selector)].map(part =>
+            part.getBoundingClientRect().width))]))"""
     with Visit(browser, f"{site}/book/recursion.html", viewport={"width": width, "height": 900}) as visit:
         found = visit.page.evaluate(measure)
         rem = visit.page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)")
@@ -175,7 +182,7 @@ def test_prose_is_narrow_and_code_is_not(width, browser, site):  # noqa: F811
         assert ratio == pytest.approx(1.1)
 
 
-def test_the_text_has_its_serif(browser, site):  # noqa: F811
+def test_the_text_has_its_serif(browser, site):
     with Visit(browser, f"{site}/book/recursion.html") as visit:
         visit.page.reload()  # a font that comes late on a busy machine waits for the next page
         client = visit.context.new_cdp_session(visit.page)
@@ -187,7 +194,7 @@ def test_the_text_has_its_serif(browser, site):  # noqa: F811
         assert {font["familyName"] for font in fonts} == {"Book Serif", "Book Serif Italic"}
 
 
-def test_verdicts_are_badges_with_words(browser, site):  # noqa: F811
+def test_verdicts_are_badges_with_words(browser, site):
     with Visit(browser, f"{site}/book/claims.html") as visit:
         badges = visit.page.locator("td .verdict")
         rows = len(
@@ -200,10 +207,11 @@ def test_verdicts_are_badges_with_words(browser, site):  # noqa: F811
         assert len(set(zip(signs, words, strict=True))) == len(set(signs)) == len(set(words)) == 5
 
 
-def test_outputs_hang_on_their_cells(browser, site):  # noqa: F811
+def test_outputs_hang_on_their_cells(browser, site):
     with Visit(browser, f"{site}/book/recursion.html") as visit:
-        gaps = visit.page.evaluate("""() => [...document.querySelectorAll("div.cell:not(.tag_check) > .cell_input +
-            .cell_output")].map(output => output.getBoundingClientRect().top
-            - output.previousElementSibling.getBoundingClientRect().bottom)""")
+        gaps = visit.page.evaluate("""() => [...document.querySelectorAll(
+            "div.cell:not(.tag_check) > .cell_input + .cell_output .output:first-child pre"
+            )].map(output => output.getBoundingClientRect().top
+            - output.closest('.cell').querySelector('.cell_input').getBoundingClientRect().bottom)""")
         assert len(gaps) > 5
         assert max(gaps) <= 1
