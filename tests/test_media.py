@@ -44,7 +44,8 @@ NUMBERS = """() => [...document.querySelectorAll(".bd-article div.math > .eqno")
     return [number.textContent, apart, at.left - of.right]; })"""
 
 WORDS = """() => {  // words of the title that are on more than one line
-    const walker = document.createTreeWalker(document.querySelector(".bd-article h1"), NodeFilter.SHOW_TEXT);
+    const title = document.querySelector(".bd-article h1");
+    const walker = document.createTreeWalker(title, NodeFilter.SHOW_TEXT);
     const broken = [];
     for (let node; node = walker.nextNode();)
         for (const word of node.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
