@@ -35,17 +35,21 @@ def prose(path):
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_prose_has_one_style(path):
-    found = {name: re.findall(f".{{0,30}}(?:{pattern}).{{0,10}}", prose(path)) for name, pattern in OTHER.items()}
+    found = {
+        name: re.findall(f".{{0,30}}(?:{pattern}).{{0,10}}", prose(path)) for name, pattern in OTHER.items()
+    }
     assert {name: texts for name, texts in found.items() if texts} == {}
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if path.suffix == ".ipynb"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if path.suffix == ".ipynb"], ids=lambda path: path.name
+)
 def test_captions_set_their_mathematics(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    captions = [
-        cell["metadata"].get("mystnb", {}).get("figure", {}).get("caption", "") for cell in cells
+    captions = [cell["metadata"].get("mystnb", {}).get("figure", {}).get("caption", "") for cell in cells]
+    raw = [
+        caption for caption in captions if re.search(r"\b[A-Za-z]_\w|\\", re.sub(r"\$[^$]*\$", "", caption))
     ]
-    raw = [caption for caption in captions if re.search(r"\b[A-Za-z]_\w|\\", re.sub(r"\$[^$]*\$", "", caption))]
     assert raw == []
 
 

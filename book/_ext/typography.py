@@ -16,7 +16,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 FONTS = ["fonts/book-serif.woff2", "fonts/book-serif-italic.woff2"]
 OF_FORMULAS = [
-    f"katex/fonts/KaTeX_{name}.woff2" for name in ("Main-Regular", "Math-Italic")
+    f"katex/fonts/KaTeX_{name}.woff2"
+    for name in ("Main-Regular", "Math-Italic")
 ]
 VERDICTS = {
     "holds",
@@ -71,7 +72,9 @@ def lower(text):
         else:
             parts.append(nodes.superscript(text=found[3]))
         end = found.end()
-    return [part for part in [*parts, nodes.Text(text[end:])] if part.astext()]
+    return [
+        part for part in [*parts, nodes.Text(text[end:])] if part.astext()
+    ]
 
 
 def within(node, kinds):
@@ -117,7 +120,11 @@ class Typography(SphinxPostTransform):
     def set_text(self, node):
         """Set one text."""
         text = polish(node.astext())
-        parts = lower(text) if is_plain(node, self.env.docname) else [nodes.Text(text)]
+        parts = (
+            lower(text)
+            if is_plain(node, self.env.docname)
+            else [nodes.Text(text)]
+        )
         if len(parts) > 1 or text != node.astext():
             node.parent.replace(node, parts)
 
@@ -146,7 +153,9 @@ def judge(entry):
     """Make a badge of a table's entry that is a verdict and nothing else."""
     if entry.astext() in VERDICTS and isinstance(entry[0], nodes.paragraph):
         text = entry.astext()
-        badge = nodes.inline(text=text, classes=["verdict", nodes.make_id(text)])
+        badge = nodes.inline(
+            text=text, classes=["verdict", nodes.make_id(text)]
+        )
         entry[0].children = [badge]
         badge.parent = entry[0]
 
