@@ -10,8 +10,9 @@ from docutils import nodes
 SCRIPTS = {
     "fig-cover": "schemes.js",
     "fig-partition": "schemes.js",
-    "fig-re-loss": "triangle.js",
+    "fig-bw-graph": "backward.js",
     "fig-bw-triangle": "triangle.js",
+    "fig-re-loss": "triangle.js",
 }
 
 
