@@ -57,7 +57,9 @@ def printed(name):
     """Return a number that the chapter has put into its text."""
     cells = json.loads((ROOT / "book" / "backward.ipynb").read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    (found,) = [o["data"] for o in outputs if o.get("metadata", {}).get("scrapbook", {}).get("name") == name]
+    (found,) = [
+        o["data"] for o in outputs if o.get("metadata", {}).get("scrapbook", {}).get("name") == name
+    ]
     (text,) = found.values()
     return int(text.replace(",", ""))
 
