@@ -13,6 +13,7 @@ SCRIPTS = ROOT / "book" / "_static" / "live"
 #: The pages and ids of each script's figures.
 FIGURES = {
     "schemes.js": [("book/comparison.html", "fig-partition"), ("book/intro.html", "fig-cover")],
+    "backward.js": [("book/backward.html", "fig-bw-graph")],
     "triangle.js": [("book/recursion.html", "fig-re-loss"), ("book/backward.html", "fig-bw-triangle")],
     "butterfly.js": [("book/stability.html", "fig-st-butterfly")],
 }

@@ -87,11 +87,11 @@ def looks(page, name, drawn, terms, weights):
     (ax,) = d2lutil.triangle(terms, {drawn["scheme"]: weights}, rows=True, columns=True).axes
     figure = page.locator(f"#{name} .stage")
     kept = [text.get_text() for text in ax.texts if text.get_gid() is None and text.get_text() != "sum"]
-    shown = figure.locator("text.term:not(.cut)").all_inner_texts()
+    shown = figure.locator("text.term:not(.cut)").all_text_contents()
     numpy.testing.assert_allclose(numbers(shown), numbers(kept), rtol=0.006)
     gids = {text.get_gid(): text.get_text() for text in ax.texts}
     sums = [gids[f"{kind}-{k}"] for k in range(6) for kind in ("row", "column")]
-    shown = figure.locator("text.sum").all_inner_texts()
+    shown = figure.locator("text.sum").all_text_contents()
     numpy.testing.assert_allclose(numbers(shown), numbers(sums), rtol=0.006)
     (static,) = [lines.get_segments() for lines in ax.collections if lines.get_gid() == "outline"]
     first = figure.locator("rect.cell").first

@@ -11,10 +11,11 @@ SCRIPTS = {
     "fig-cover": "schemes.js",
     "fig-ib-lags": "wrong-way.js",
     "fig-partition": "schemes.js",
-    "fig-re-loss": "triangle.js",
+    "fig-bw-graph": "backward.js",
     "fig-bw-triangle": "triangle.js",
     "fig-ra-threshold": "weights.js",
     "fig-st-butterfly": "butterfly.js",
+    "fig-re-loss": "triangle.js",
 }
 
 
