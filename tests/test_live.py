@@ -17,6 +17,8 @@ SCRIPTS = ROOT / "book" / "_static" / "live"
 FIGURES = {
     "butterfly.js": [("book/stability.html", "fig-st-butterfly")],
     "schemes.js": [("book/comparison.html", "fig-partition"), ("book/intro.html", "fig-cover")],
+    "weights.js": [("book/randomized.html", "fig-ra-threshold")],
+    "wrong-way.js": [("book/influence-balancing.html", "fig-ib-lags")],
 }
 PLACES = [place for places in FIGURES.values() for place in places]
 SCHEMES = ("randomized", "regular", "full")
