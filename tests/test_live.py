@@ -16,6 +16,8 @@ FIGURES = {
     "backward.js": [("book/backward.html", "fig-bw-graph")],
     "triangle.js": [("book/recursion.html", "fig-re-loss"), ("book/backward.html", "fig-bw-triangle")],
     "butterfly.js": [("book/stability.html", "fig-st-butterfly")],
+    "weights.js": [("book/randomized.html", "fig-ra-threshold")],
+    "wrong-way.js": [("book/influence-balancing.html", "fig-ib-lags")],
 }
 PLACES = [place for places in FIGURES.values() for place in places]
 SCHEMES = ("randomized", "regular", "full")

@@ -31,6 +31,12 @@ const live = (() => {
   };
 
   const short = value => Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+  const superscript = exponent => [...String(exponent)].map(sign => "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign] ?? "⁻").join("");
+  // As 0.12, 350 or 3 · 10⁸.
+  const power = value => {
+    const [digits, exponent] = value.toExponential(0).split("e").map(Number);
+    return value === 0 || Math.abs(exponent) < 4 ? String(Number(value.toPrecision(2))) : `${digits}\u00a0·\u00a010${superscript(exponent)}`;
+  };
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
   // Scales: from quantities to pixels, and back by `invert`.
@@ -221,5 +227,5 @@ const live = (() => {
     }).observe(stage);
   });
 
-  return {svg, text, line, legend, xAxis, yAxis, clip, linear, log, short, clamp, random, figure};
+  return {svg, text, line, legend, xAxis, yAxis, clip, linear, log, short, power, superscript, clamp, random, figure};
 })();

@@ -2,7 +2,7 @@
 // matrix, the inputs and the states are drawn by live.random; what they do is what numpy and d2lutil.jacobians say.
 "use strict";
 (() => {
-  const {svg, text, line, legend, clamp} = live;
+  const {svg, text, line, legend, clamp, power} = live;
   const UNITS = 16, STEPS = 100, DISTANCE = 1e-6, LEAST = 1e-15, UNIT = 3;
   const random = live.random(11), draw = count => Float64Array.from({length: count}, () => 2 * random() - 1);
   const norm = row => Math.sqrt(row.reduce((sum, entry) => sum + entry * entry, 0));
@@ -53,11 +53,6 @@
   const RADIUS = {min: 0.5, max: 3, step: 0.1}, STRENGTH = {min: 0, max: 1, step: 0.1};
   const grid = ({min, max, step}) => Array.from({length: Math.round((max - min) / step) + 1}, (_, k) => Number((min + k * step).toFixed(1)));
   const RADII = grid(RADIUS), STRENGTHS = grid(STRENGTH);
-  const superscript = exponent => [...String(exponent)].map(sign => "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign] ?? "⁻").join("");
-  const power = value => {
-    const [digits, exponent] = value.toExponential(0).split("e").map(Number);
-    return Math.abs(exponent) < 3 ? String(Number(value.toPrecision(2))) : `${digits} · 10${superscript(exponent)}`;
-  };
   const signed = value => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 
   live.figure(["fig-st-butterfly"], set => {
@@ -90,7 +85,7 @@
         line(curve(unit[0], u), "scheme-full"), line(curve(unit[1], u), "scheme-regular"),
         legend(left, top + 142, "", "distance of the two, forward"),
         legend(left, top + 160, "scheme-randomized", "gradient, back from step 100"),
-        live.yAxis(y, left + 38, left + width - 8, {ticks: [1e-6, 1, 1e6, 1e12], format: times => times === 1 ? "×1" : `×10${superscript(Math.log10(times))}`}),
+        live.yAxis(y, left + 38, left + width - 8, {ticks: [1e-6, 1, 1e6, 1e12], format: times => times === 1 ? "×1" : `×10${live.superscript(Math.log10(times))}`}),
         live.clip([left + 38, top + 170, width - 44, 134],
           line(curve(shown.distance.map(value => value / DISTANCE), y), ""), line(curve(shown.gradient, y), "scheme-randomized")),
         live.xAxis(x, low, "step")];
