@@ -9,10 +9,16 @@ from docutils import nodes
 #: The script of each figure, by the name of the static figure it replaces.
 SCRIPTS = {
     "fig-cover": "schemes.js",
+    "fig-full-recompute": "checkpoints.js",
+    "fig-ga-influence": "reach.js",
     "fig-partition": "schemes.js",
     "fig-re-loss": "triangle.js",
     "fig-bw-triangle": "triangle.js",
+    "fig-tr-reach": "chunks.js",
 }
+
+#: Numbers that a script reads, computed before.
+DATA = {"reach.js": "reach-data.js"}
 
 
 def scripts(doctree):
@@ -44,6 +50,8 @@ def load(app, pagename, templatename, context, doctree):
         app.add_css_file("live/live.css")
         app.add_js_file("live/base.js", **shown)
     for script, names in needed.items():
+        if script in DATA:
+            app.add_js_file(f"live/{DATA[script]}", **shown)
         places = {"data-figures": " ".join(names)}
         app.add_js_file(f"live/{script}", **shown, **places)
 
