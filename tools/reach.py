@@ -56,9 +56,7 @@ def levels(table):
 
 def write(levels_of):
     """Return the file: two digits a number."""
-    lines = [
-        "// By tools/reach.py: powers of ten from -9 to 1 in 4095 steps, two digits each, lower triangles by row."
-    ]
+    lines = ["// By tools/reach.py: powers of ten from -9 to 1 in 4095 steps, two digits each, row by row."]
     lines += ["live.reach = {", f'  text: "{LINE}",']
     for kind in KINDS:
         lines.append(f"  {kind}: {{")

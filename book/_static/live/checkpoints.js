@@ -36,6 +36,7 @@
     return [text(what, 0, 14, "name"), text(`${held} arrays in memory`, width, 14, "small", "end"),
       square(0, steps, "empty", 24, 22), square(start, step, "bar", 24, 22),
       Array.from({length: kept}, (_, k) => svg("rect", {class: "kept", x: Math.min(k * s * cell, width - 3), y: 20, width: Math.max(2.5, Math.min(5, cell)), height: 30})),
+      text("bars: checkpoints; grey: states of the open segment", 0, 74),
       svg("polygon", {points: `${step * cell - 6},60 ${step * cell + 6},60 ${step * cell},51`})];
   };
 
@@ -95,7 +96,7 @@
         {label: "Run", press: play}],
       draw: (shown, width) => {
         const {steps, s, work, peak: most, moment} = shown, wide = width >= 560, half = wide ? (width - 30) / 2 : width;
-        const tops = wide ? [78, 78] : [78, 78 + CHART + 20], lefts = wide ? [0, half + 30] : [0, 0];
+        const tops = wide ? [100, 100] : [100, 100 + CHART + 20], lefts = wide ? [0, half + 30] : [0, 0];
         const y = top => live.linear([0, steps + 1], [top + CHART - 40, top + 26]);
         const time = live.linear([0, Math.max(work, 3 * steps)], [lefts[0] + 30, lefts[0] + half - 10]);
         const length = live.log([1, steps], [lefts[1] + 40, lefts[1] + half - 12]), [over, by] = tops.map(y);
@@ -110,8 +111,8 @@
             {key: "s", label: "s, length of a segment", value: s, min: 1, max: steps, text: `${s} steps, ${most} arrays`,
               box: [length(s) - 12, by(most) - 12, 24, 24], at: x => clamp(length.invert(x), 1, steps), set: moved => set({s: moved})}]};
       },
-      say: ({steps, s, again, work, peak: most, least, best}) => `At most ${most} arrays are in memory, instead of ${steps + 1} if all states are kept; ` +
-        `T/s + s is ${short(steps / s + s)}. The least is ${least}, first at s = ${best}; √T is ${short(Math.sqrt(steps))}. ` +
+      say: ({steps, s, again, work, peak: most, curve, least}) => `At most ${most} arrays are in memory, instead of ${steps + 1} if all states are kept; ` +
+        `T/s + s is ${short(steps / s + s)}. At s = ${Math.round(Math.sqrt(steps))}, next to √T, it is ${curve[Math.round(Math.sqrt(steps)) - 1]}; no s needs less than ${least}. ` +
         `${again} of ${steps} steps run forward twice: ×${short(work / (3 * steps))} the work.`,
     };
   });

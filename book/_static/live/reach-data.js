@@ -1,4 +1,4 @@
-// By tools/reach.py: powers of ten from -9 to 1 in 4095 steps, two digits each, lower triangles by row.
+// By tools/reach.py: powers of ten from -9 to 1 in 4095 steps, two digits each, row by row.
 live.reach = {
   text: "the wire was mended on christmas eve and that day she was at home",
   tanh: {
