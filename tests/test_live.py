@@ -12,6 +12,9 @@ import d2lutil
 SCRIPTS = ROOT / "book" / "_static" / "live"
 #: The pages and ids of each script's figures.
 FIGURES = {
+    "checkpoints.js": [("book/full.html", "fig-full-recompute")],
+    "chunks.js": [("book/truncated.html", "fig-tr-reach")],
+    "reach.js": [("book/gates.html", "fig-ga-influence")],
     "schemes.js": [("book/comparison.html", "fig-partition"), ("book/intro.html", "fig-cover")],
     "backward.js": [("book/backward.html", "fig-bw-graph")],
     "triangle.js": [("book/recursion.html", "fig-re-loss"), ("book/backward.html", "fig-bw-triangle")],
@@ -19,6 +22,8 @@ FIGURES = {
     "weights.js": [("book/randomized.html", "fig-ra-threshold")],
     "wrong-way.js": [("book/influence-balancing.html", "fig-ib-lags")],
 }
+#: Numbers that a script reads.
+DATA = {"reach-data.js": FIGURES["reach.js"]}
 PLACES = [place for places in FIGURES.values() for place in places]
 SCHEMES = ("randomized", "regular", "full")
 
@@ -29,7 +34,7 @@ pytest_plugins = ["visits"]
 
 
 def test_a_page_loads_the_figures_that_stand_on_it_alone():
-    for script, places in {"base.js": PLACES, "live.css": PLACES, **FIGURES}.items():
+    for script, places in {"base.js": PLACES, "live.css": PLACES, **FIGURES, **DATA}.items():
         assert [name for name in PAGES if f"live/{script}" in (SITE / name).read_text()] == sorted(
             {page for page, _ in places}
         )
@@ -37,7 +42,7 @@ def test_a_page_loads_the_figures_that_stand_on_it_alone():
 
 def test_scripts_are_short():
     lines = {path.name: len(path.read_text().splitlines()) for path in SCRIPTS.glob("*.js")}
-    assert set(lines) == {"base.js", *FIGURES}
+    assert set(lines) == {"base.js", *FIGURES, *DATA}
     assert max(count for name, count in lines.items() if name != "base.js") <= 150
     assert lines["base.js"] <= 250
 

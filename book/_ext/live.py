@@ -10,13 +10,19 @@ from docutils import nodes
 SCRIPTS = {
     "fig-cover": "schemes.js",
     "fig-ib-lags": "wrong-way.js",
+    "fig-full-recompute": "checkpoints.js",
+    "fig-ga-influence": "reach.js",
     "fig-partition": "schemes.js",
     "fig-bw-graph": "backward.js",
     "fig-bw-triangle": "triangle.js",
     "fig-ra-threshold": "weights.js",
     "fig-st-butterfly": "butterfly.js",
     "fig-re-loss": "triangle.js",
+    "fig-tr-reach": "chunks.js",
 }
+
+#: Numbers that a script reads, computed before.
+DATA = {"reach.js": "reach-data.js"}
 
 
 def scripts(doctree):
@@ -48,6 +54,8 @@ def load(app, pagename, templatename, context, doctree):
         app.add_css_file("live/live.css")
         app.add_js_file("live/base.js", **shown)
     for script, names in needed.items():
+        if script in DATA:
+            app.add_js_file(f"live/{DATA[script]}", **shown)
         places = {"data-figures": " ".join(names)}
         app.add_js_file(f"live/{script}", **shown, **places)
 
