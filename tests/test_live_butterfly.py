@@ -120,7 +120,9 @@ def at(page):
 
 def pixels(page):
     """Return how many pixels a step of the radius is wide, and one of the strength is high."""
-    box = page.locator(f"#{NAME} .frame").evaluate("frame => [frame.width, frame.height].map(one => one.baseVal.value)")
+    box = page.locator(f"#{NAME} .frame").evaluate(
+        "frame => [frame.width, frame.height].map(one => one.baseVal.value)"
+    )
     return box[0] / len(RADII), box[1] / len(STRENGTHS)
 
 

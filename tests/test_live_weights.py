@@ -58,7 +58,9 @@ def test_weights_are_the_chapters_at_ten_settings(visits, chapter):
         assert (shown["c"], shown["j"], shown["seed"]) == (c, j, 1)
         agree(shown, drawn, chapter)
         assert shown["bounded"] == (round(1e4 * j * j) < round(1e4 * (1 - c)))
-        last, before = chapter.moments(*numpy.array([numpy.ones(5000), numpy.full(5000, j), numpy.full(5000, 1 - c)]))[1][[-1, 2499]]
+        last, before = chapter.moments(
+            *numpy.array([numpy.ones(5000), numpy.full(5000, j), numpy.full(5000, 1 - c)])
+        )[1][[-1, 2499]]
         assert shown["bounded"] == (last < 1.5 * before)
 
 
@@ -118,4 +120,6 @@ def test_weights_follow_the_keys(visits):
     ]:
         page.keyboard.press(key)
         assert at(page) == place
-    assert page.evaluate("document.activeElement.getAttribute('aria-valuetext')").endswith("grows without bound")
+    assert page.evaluate("document.activeElement.getAttribute('aria-valuetext')").endswith(
+        "grows without bound"
+    )

@@ -15,7 +15,14 @@ LONGEST, LR, REST, UPDATES = 200, 0.01, 110, 200
 def chapter():
     return run(
         *(CHAPTER, "n_plus, n_minus = 10, 13", "inverse = ", "def u(k)", "def segment", "def chunk(tau)"),
-        *("def mean_D", "def sign_turns", "def train(counts", "def one_update", "def g_chunk", "start = numpy.append"),
+        *(
+            "def mean_D",
+            "def sign_turns",
+            "def train(counts",
+            "def one_update",
+            "def g_chunk",
+            "start = numpy.append",
+        ),
     )
 
 
@@ -79,7 +86,9 @@ def test_wrong_way_trains_as_the_chapter_does(tau, visits, chapter):
 def test_wrong_way_trains_update_by_update(visits):
     page = visits(PAGE)
     page.get_by_role("button", name="Train").click()
-    page.wait_for_function(f"() => JSON.parse(document.querySelector('#{NAME} .live').dataset.state).updates === {UPDATES}")
+    page.wait_for_function(
+        f"() => JSON.parse(document.querySelector('#{NAME} .live').dataset.state).updates === {UPDATES}"
+    )
     assert page.locator(f"#{NAME} .stage polygon").count() == 0
 
 
