@@ -326,7 +326,7 @@ def test_first_page_invites(visits):
     assert figure["y"] + figure["height"] < DESK["height"]
     doors = page.locator(".doors a")
     assert doors.count() == 3
-    assert doors.first.bounding_box()["y"] < page.locator("main h2").first.bounding_box()["y"]
+    assert doors.first.bounding_box()["y"] < page.locator("article h2").first.bounding_box()["y"]
     assert page.locator(".results .result").count() >= 3
     doors.nth(1).click()
     page.wait_for_url("**/detach-clinic.html#*")
