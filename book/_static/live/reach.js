@@ -48,7 +48,8 @@
       [net, Object.fromEntries(STAGES.map(stage => [stage, row(reach[net][stage], t)]))]))});
     return {
       title: "How far back a state reaches over a line of text", values, state,
-      hint: "Tap a letter. The stronger the shade under an earlier one, the more a change of the state there still changes the state here.",
+      hint: "Tap a letter. The stronger the shade under an earlier one, the more a change of the state there still changes the state here. " +
+        "One network of a kind (seed 0, 32 units), trained on 60,000 characters of the story that the package embeds; this line was held out.",
       controls: [{name: "t", label: "letter", min: 0, max: STEPS - 1, text: ({t}) => `${t + 1}, ${spoken(t)}`}],
       draw: (shown, width) => {
         const {cell, deep, block, top, at, left, height} = lay(width), {t} = shown;
