@@ -71,9 +71,9 @@
       },
       say: shown => {
         const {t} = shown, lag = Math.min(20, t), from = t - lag;
-        const found = STAGES.map(stage => `${stage} ${NETS.map(net => `${net} ${times(shown[net][stage][from])}`).join(", ")}`);
+        const found = STAGES.map(stage => `${stage}: ${NETS.map(net => `${net} ${times(shown[net][stage][from])}`).join(", ")}`);
         return t === 0 ? "Nothing is earlier than the first letter." :
-          `A change of the state ${lag} step${lag > 1 ? "s" : ""} earlier, at ${spoken(from)}, arrives at ${spoken(t)} times at most this: ${found.join("; ")}.`;
+          `A change of the state ${lag} step${lag > 1 ? "s" : ""} earlier, at ${spoken(from)}, arrives at ${spoken(t)} multiplied by at most, ${found.join("; ")}.`;
       },
     };
   });
