@@ -48,7 +48,8 @@
       [net, Object.fromEntries(STAGES.map(stage => [stage, row(reach[net][stage], t)]))]))});
     return {
       title: "How far back a state reaches over a line of text", values, state,
-      hint: "Tap a letter. The stronger the shade under an earlier one, the more a change of the state there still changes the state here.",
+      hint: "Tap a letter. The stronger the shade under an earlier one, the more a change of the state there still changes the state here. " +
+        "One network of a kind (seed 0, 32 units), trained on 60,000 characters of the story that the package embeds; this line was held out.",
       controls: [{name: "t", label: "letter", min: 0, max: STEPS - 1, text: ({t}) => `${t + 1}, ${spoken(t)}`}],
       draw: (shown, width) => {
         const {cell, deep, block, top, at, left, height} = lay(width), {t} = shown;
@@ -70,9 +71,9 @@
       },
       say: shown => {
         const {t} = shown, lag = Math.min(20, t), from = t - lag;
-        const found = STAGES.map(stage => `${stage} ${NETS.map(net => `${net} ${times(shown[net][stage][from])}`).join(", ")}`);
+        const found = STAGES.map(stage => `${stage}: ${NETS.map(net => `${net} ${times(shown[net][stage][from])}`).join(", ")}`);
         return t === 0 ? "Nothing is earlier than the first letter." :
-          `A change of the state ${lag} step${lag > 1 ? "s" : ""} earlier, at ${spoken(from)}, arrives at ${spoken(t)} times at most this: ${found.join("; ")}.`;
+          `A change of the state ${lag} step${lag > 1 ? "s" : ""} earlier, at ${spoken(from)}, arrives at ${spoken(t)} multiplied by at most, ${found.join("; ")}.`;
       },
     };
   });
