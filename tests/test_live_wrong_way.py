@@ -78,7 +78,7 @@ def test_wrong_way_trains_as_the_chapter_does(tau, visits, chapter):
     for path, expected in zip(
         shown["paths"], (trained(chapter, counts) for counts in all_counts), strict=True
     ):
-        numpy.testing.assert_allclose(path, expected, rtol=1e-6, atol=1e-8)
+        numpy.testing.assert_allclose(numpy.array(path, dtype=float), expected, rtol=1e-9, atol=1e-9)
     by_mxnet = chapter.train(chapter.chunk(tau), lr=LR, num_updates=3, rest=REST)
     numpy.testing.assert_allclose(shown["paths"][2][:4], by_mxnet, rtol=1e-9)
     arrived = [abs(path[-1] - chapter.w_star) < abs(path[0] - chapter.w_star) for path in shown["paths"]]
