@@ -13,7 +13,7 @@ def _code(name):
 
 
 def run(name, *parts):
-    """Run the first cell of a chapter, and those that contain one of these parts; return what they define."""
+    """Run the first cell of a chapter and those with one of these parts; return what they define."""
     first, *others = ("".join(cell["source"]) for cell in _code(name))
     chosen = [source for source in others if any(part in source for part in parts)]
     assert all(any(part in source for source in chosen) for part in parts)

@@ -1,4 +1,6 @@
-"""The butterfly: paths, distance, gradient and exponents are the package's in float64; hand, keys and finger move it."""
+"""The butterfly: paths, distance, gradient and exponents are the package's; hand, keys, finger move it."""
+
+# ruff: noqa: F811 (fixtures of another module)
 
 import itertools
 
@@ -65,7 +67,7 @@ def row(h):
 
 
 def agree(shown, net):
-    """Compare what the figure shows with the package, from the figure's own states: chaos multiplies round-off."""
+    """Compare the figure with the package, from its own states, since chaos multiplies round-off."""
     tune(net, shown["radius"], shown["strength"])
     one, other = numpy.array(shown["paths"])
     assert one.shape == (STEPS + 1, UNITS)
@@ -120,14 +122,13 @@ def at(page):
 
 def pixels(page):
     """Return how many pixels a step of the radius is wide, and one of the strength is high."""
-    box = page.locator(f"#{NAME} .frame").evaluate(
-        "frame => [frame.width, frame.height].map(one => one.baseVal.value)"
-    )
+    frame = page.locator(f"#{NAME} .frame")
+    box = frame.evaluate("frame => [frame.width, frame.height].map(one => one.baseVal.value)")
     return box[0] / len(RADII), box[1] / len(STRENGTHS)
 
 
 @pytest.mark.parametrize("kind", ["mouse", "finger"])
-def test_butterfly_follows_the_hand(kind, browser, site):  # noqa: F811
+def test_butterfly_follows_the_hand(kind, browser, site):
     options = {"viewport": PHONE, "touch": True} if kind == "finger" else {}
     with Visit(browser, f"{site}/{PAGE}", **options) as visit:
         page, move = visit.page, swipe if kind == "finger" else drag

@@ -1,4 +1,6 @@
-"""The price of weights: the exact variance is the chapter's, the sample d2lutil's; hand, keys and finger move c and j."""
+"""The price of weights: the exact variance is the chapter's, the sample d2lutil's; a hand moves c and j."""
+
+# ruff: noqa: F811 (fixtures of another module)
 
 import itertools
 
@@ -20,7 +22,7 @@ def chapter():
 
 
 def sample(numbers, c, j):
-    """Return the estimates z_t, ``(STEPS, DRAWS)``, and check some against the weights of ``d2lutil.reach``."""
+    """Return the estimates z_t, ``(STEPS, DRAWS)``; every hundredth is also that of ``d2lutil.reach``."""
     xi = numpy.where(numbers < 1 - c, 1 / (1 - c), 0)
     z, estimates = numpy.zeros(DRAWS), []
     for weights in xi:
@@ -58,9 +60,8 @@ def test_weights_are_the_chapters_at_ten_settings(visits, chapter):
         assert (shown["c"], shown["j"], shown["seed"]) == (c, j, 1)
         agree(shown, drawn, chapter)
         assert shown["bounded"] == (round(1e4 * j * j) < round(1e4 * (1 - c)))
-        last, before = chapter.moments(
-            *numpy.array([numpy.ones(5000), numpy.full(5000, j), numpy.full(5000, 1 - c)])
-        )[1][[-1, 2499]]
+        long = (numpy.full(5000, value) for value in (1, j, 1 - c))
+        last, before = chapter.moments(*long)[1][[-1, 2499]]
         assert shown["bounded"] == (last < 1.5 * before)
 
 
@@ -86,7 +87,7 @@ def at(page):
 
 
 @pytest.mark.parametrize("kind", ["mouse", "finger"])
-def test_weights_follow_the_hand(kind, browser, site):  # noqa: F811
+def test_weights_follow_the_hand(kind, browser, site):
     options = {"viewport": PHONE, "touch": True} if kind == "finger" else {}
     with Visit(browser, f"{site}/{PAGE}", **options) as visit:
         page, move = visit.page, swipe if kind == "finger" else drag
@@ -120,6 +121,5 @@ def test_weights_follow_the_keys(visits):
     ]:
         page.keyboard.press(key)
         assert at(page) == place
-    assert page.evaluate("document.activeElement.getAttribute('aria-valuetext')").endswith(
-        "grows without bound"
-    )
+    said = page.evaluate("document.activeElement.getAttribute('aria-valuetext')")
+    assert said == "c = 0.5, j = 0.8: the variance grows without bound"

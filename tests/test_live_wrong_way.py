@@ -1,5 +1,7 @@
 """The wrong way: thresholds, gradients and training are the chapter's; hand, keys and finger move τ."""
 
+# ruff: noqa: F811 (fixtures of another module)
+
 import numpy
 import pytest
 from browser import PHONE, Visit
@@ -13,23 +15,23 @@ LONGEST, LR, REST, UPDATES = 200, 0.01, 110, 200
 
 @pytest.fixture(scope="module")
 def chapter():
-    return run(
-        *(CHAPTER, "n_plus, n_minus = 10, 13", "inverse = ", "def u(k)", "def segment", "def chunk(tau)"),
-        *(
-            "def mean_D",
-            "def sign_turns",
-            "def train(counts",
-            "def one_update",
-            "def g_chunk",
-            "start = numpy.append",
-        ),
-    )
+    parts = [
+        "n_plus, n_minus = 10, 13",
+        "inverse = ",
+        "def u(k)",
+        "def segment",
+        "def chunk(tau)",
+        "def mean_D",
+    ]
+    parts += ["def sign_turns", "def train(counts", "def one_update"]
+    return run(CHAPTER, *parts)
 
 
-def trained(chapter, g, updates=UPDATES):
+def trained(chapter, counts, updates=UPDATES):
     """Return w after each update by the matrix of one update, with a rest before each segment."""
-    phi = chapter.one_update(REST * [0.0] + g, LR)
-    moved = [chapter.start]
+    g = counts.asnumpy() * numpy.array(chapter.D[1 : len(counts) + 1], dtype=float)
+    phi = chapter.one_update([*numpy.zeros(REST), *g], LR)
+    moved = [numpy.append(1 - chapter.w_star * chapter.inverse @ chapter.v_, 0.5 - chapter.w_star)]
     while len(moved) <= updates:
         moved.append(phi @ moved[-1])
     return chapter.w_star + numpy.array(moved)[:, -1]
@@ -72,9 +74,11 @@ def test_wrong_way_trains_as_the_chapter_does(tau, visits, chapter):
     page.keyboard.press("Enter")
     shown = state(page, NAME)
     assert shown["updates"] == UPDATES
-    g = [chapter.g_window(399)[:-1] + [0.0, -6.0], chapter.g_window(tau), chapter.g_chunk(tau)]
-    for path, expected in zip(shown["paths"], (trained(chapter, g_of) for g_of in g), strict=True):
-        numpy.testing.assert_allclose(path, expected, rtol=1e-6, atol=1e-8)
+    all_counts = [chapter.window(400), chapter.window(tau), chapter.chunk(tau)]
+    for path, expected in zip(
+        shown["paths"], (trained(chapter, counts) for counts in all_counts), strict=True
+    ):
+        numpy.testing.assert_allclose(numpy.array(path, dtype=float), expected, rtol=1e-9, atol=1e-9)
     by_mxnet = chapter.train(chapter.chunk(tau), lr=LR, num_updates=3, rest=REST)
     numpy.testing.assert_allclose(shown["paths"][2][:4], by_mxnet, rtol=1e-9)
     arrived = [abs(path[-1] - chapter.w_star) < abs(path[0] - chapter.w_star) for path in shown["paths"]]
@@ -87,13 +91,13 @@ def test_wrong_way_trains_update_by_update(visits):
     page = visits(PAGE)
     page.get_by_role("button", name="Train").click()
     page.wait_for_function(
-        f"() => JSON.parse(document.querySelector('#{NAME} .live').dataset.state).updates === {UPDATES}"
+        f"JSON.parse(document.querySelector('#{NAME} .live').dataset.state).updates === {UPDATES}"
     )
     assert page.locator(f"#{NAME} .stage polygon").count() == 0
 
 
 @pytest.mark.parametrize("kind", ["mouse", "finger"])
-def test_wrong_way_follows_the_hand(kind, browser, site):  # noqa: F811
+def test_wrong_way_follows_the_hand(kind, browser, site):
     options = {"viewport": PHONE, "touch": True} if kind == "finger" else {}
     with Visit(browser, f"{site}/{PAGE}", **options) as visit:
         page, move = visit.page, swipe if kind == "finger" else drag
