@@ -77,7 +77,8 @@ def test_a_figure_fits_and_reads(page, name, viewport, visits):
     assert left.min() >= 0
     assert right.max() <= viewport["width"]
     targets = figure.locator(".handle .target, button, input").evaluate_all(
-        "all => all.map(one => one.getBoundingClientRect()).map(box => Math.min(box.width, box.height))"
+        """all => all.filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect())
+            .map(box => Math.min(box.width, box.height))"""
     )
     assert min(targets) >= 24
     width, box = live.locator(".stage").evaluate(
