@@ -1,16 +1,16 @@
 """The butterfly: paths, distance, gradient and exponents are the package's; hand, keys, finger move it."""
 
-# ruff: noqa: F811 (fixtures of another module)
-
 import itertools
 
 import numpy
 import pytest
 from browser import PHONE, Visit
+from hands import centre, drag, pytestmark, slide, state, swipe, uniform  # noqa: F401
 from mxnet import np
-from test_live import browser, centre, drag, pytestmark, site, slide, state, swipe, uniform, visits  # noqa: F401
 
 import d2lutil
+
+pytest_plugins = ["visits"]
 
 PAGE, NAME = "book/stability.html", "fig-st-butterfly"
 UNITS, STEPS = 16, 100

@@ -34,7 +34,7 @@ def test_a_letter_is_chosen_by_hand(kind, browser, site):
     with Visit(browser, f"{site}/{PAGE}", **options) as visit:
         page = visit.page
         tap = page.touchscreen.tap if kind == "finger" else page.mouse.click
-        for k, t in [(0, 30), (1, 12), (2, 64), (3, 0)]:  # in the line of each network
+        for k, t in [(0, 30), (1, 13), (2, 64), (3, 0)]:  # in the line of each network
             letter = page.locator(f"#{NAME} text.letter").nth(k * STEPS + t)
             letter.scroll_into_view_if_needed()
             box = letter.bounding_box()

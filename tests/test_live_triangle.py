@@ -152,9 +152,9 @@ def test_the_triangle_follows_the_hand(kind, browser, site, monkeypatch):
         inputs = state(page, NAME)["x"]
         x, y = centre(page, NAME, "x3")
         top = page.evaluate("scrollY")
-        move(page, (x, y), (x + 4, y - 33))
+        move(page, (x, y), (x + 4, y - 20))  # of 66 pixels for 4
         drawn = agree(page, NAME, monkeypatch)
-        assert drawn["x"][2] == pytest.approx(inputs[2] + 2, abs=0.05)
+        assert drawn["x"][2] == pytest.approx(inputs[2] + 20 * 4 / 66, abs=0.07)
         assert page.evaluate("scrollY") == top
         numpy.testing.assert_array_equal(numpy.delete(drawn["x"], 2), numpy.delete(inputs, 2))
         keep(page, NAME, "randomized")

@@ -1,16 +1,16 @@
 """The price of weights: the exact variance is the chapter's, the sample d2lutil's; a hand moves c and j."""
 
-# ruff: noqa: F811 (fixtures of another module)
-
 import itertools
 
 import numpy
 import pytest
 from browser import PHONE, Visit
 from chapter import run
-from test_live import browser, centre, drag, pytestmark, site, slide, state, swipe, uniform, visits  # noqa: F401
+from hands import centre, drag, pytestmark, slide, state, swipe, uniform  # noqa: F401
 
 import d2lutil
+
+pytest_plugins = ["visits"]
 
 PAGE, NAME = "book/randomized.html", "fig-ra-threshold"
 STEPS, DRAWS = 100, 1000

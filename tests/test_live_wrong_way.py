@@ -1,12 +1,12 @@
 """The wrong way: thresholds, gradients and training are the chapter's; hand, keys and finger move τ."""
 
-# ruff: noqa: F811 (fixtures of another module)
-
 import numpy
 import pytest
 from browser import PHONE, Visit
 from chapter import glued, run
-from test_live import browser, centre, drag, pytestmark, site, slide, state, swipe, visits  # noqa: F401
+from hands import centre, drag, pytestmark, slide, state, swipe  # noqa: F401
+
+pytest_plugins = ["visits"]
 
 PAGE, NAME = "book/influence-balancing.html", "fig-ib-lags"
 CHAPTER = "influence-balancing"
