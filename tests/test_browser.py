@@ -14,7 +14,7 @@ from PIL import Image
 
 HEAVIEST = 1_300_000  # bytes of a page with everything it asks for
 READ = [name for name in PAGES if name != "index.html"]  # that one leads to the introduction
-SMALLEST = 9  # pixels of a plot's labels, whose 8 points are 8 / 72 of an inch of 160 dots
+SMALLEST = 8.99  # pixels of a plot's labels, whose 8 points are 8 / 72 of an inch of 160 dots
 
 pytestmark = [
     pytest.mark.skipif(not PAGES, reason="no built site: run `make book` first"),
@@ -80,11 +80,14 @@ def test_page(name, browser, site, subtests):
             assert 10 < len(content) <= 203
             assert visit.page.locator("meta[property='og:title']").count() == 1
             assert visit.page.locator("link[rel=icon]").count() == 1
+        for viewport in (PHONE, DESK):  # before the formulas are thinned out
+            with subtests.test("does not scroll sideways", width=viewport["width"]):
+                visit.look("light", viewport)
+                assert visit.overflow() <= 0
         for scheme, viewport in (("light", DESK), ("dark", DESK), ("light", PHONE)):
             with subtests.test("is accessible", scheme=scheme, width=viewport["width"]):
                 visit.look(scheme, viewport)
                 assert visit.violations() == []
-                assert visit.overflow() <= 0
         with subtests.test("has plots that read on a phone"):
             assert [plot for plot in visit.plots() if plot["label"] < SMALLEST] == []
             wide = [plot for plot in visit.plots() if plot["scrolls"]]
@@ -98,11 +101,10 @@ def test_page_opens_from_a_folder(browser, name):
     with Visit(browser, (SITE / name).as_uri()) as visit:
         assert visit.errors == []
         assert visit.elsewhere("file://") == []
-        states = visit.page.evaluate(
-            "document.fonts.ready.then(() => [...document.fonts].map(face => face.status))"
-        )
+        states = visit.page.evaluate("""document.fonts.ready.then(() => [...document.fonts]
+            .filter(face => !face.family.startsWith("Like ")).map(face => face.status))""")
         assert "loaded" in states
-        assert "error" not in states
+        assert "error" not in states  # those like a system's font need not be there
 
 
 def test_mathematics_is_accessible_in_full(visits):

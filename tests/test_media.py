@@ -45,6 +45,7 @@ NUMBERS = """() => [...document.querySelectorAll(".bd-article div.math > .eqno")
 
 WORDS = """() => {  // words of the title that are on more than one line
     const title = document.querySelector(".bd-article h1");
+    if (!title) return [];
     const walker = document.createTreeWalker(title, NodeFilter.SHOW_TEXT);
     const broken = [];
     for (let node; node = walker.nextNode();)
