@@ -1,0 +1,158 @@
+"""What is compared, by which number, and what counts as resolved: written down before the runs.
+
+Every comparison is paired: the two arms of a pair have the same seed, hence the same initial weights,
+the same text in the same order, or the same trials. An effect is the mean over the seeds of a difference, and its error the
+standard error of that mean. The family is all of :data:`COMPARISONS`, and Bonferroni's correction holds
+for all of them together: an effect is *resolved* if it exceeds :func:`threshold` standard errors, the
+two-sided 5 % point of Student's t divided among the comparisons. What an experiment cannot resolve it still
+excludes: effects outside of the simultaneous interval. The smallest effect that this many seeds resolve in
+four of five repetitions is (threshold + t of 0.8) standard errors.
+
+Trials before this plan (one or two seeds each, other rates) chose the sizes, the numbers of passes and the grids of
+rates. Their seeds take part in nothing that is reported.
+"""
+
+from typing import NamedTuple
+
+__all__ = ["COMPARISONS", "EXPERIMENTS", "LEVEL", "Comparison"]
+
+EXPERIMENTS = ("text_tuning", "text", "recall_tuning", "recall", "estimators", "distance", "rule")
+LEVEL = 0.05  # of all comparisons together
+
+
+class Comparison(NamedTuple):
+    """One question: which number of which arm, against which other arm."""
+
+    experiment: str
+    network: str
+    question: str
+    metric: str
+    arm: dict
+    other: dict
+
+
+def text_comparisons(network):
+    """Return the comparisons on the novel; the metric is the held-out perplexity, in percent of the other arm's."""
+    pairs = [
+        ("Do chunks of 35 cost anything against the whole window?", "chunks 35", "whole"),
+        ("Do chunks of 5?", "chunks 5", "whole"),
+        ("Does no backpropagation through time at all?", "chunks 1", "whole"),
+        ("Do random cuts with weights beat chunks of the same length?", "randomized 35", "chunks 35"),
+        ("Do they beat chunks that look back as far?", "randomized 35", "chunks 53"),
+        ("Do the weights help?", "randomized 35", "random lengths 35"),
+        ("Do random lengths help?", "random lengths 35", "chunks 53"),
+        ("No backpropagation through time, without clipping", "chunks 1, unclipped", "whole, unclipped"),
+        ("No backpropagation through time, the state not carried", "chunks 1, no state", "whole, no state"),
+        (
+            "No backpropagation through time, the other optimizer",
+            "chunks 1, other optimizer",
+            "whole, other optimizer",
+        ),
+    ]
+    found = [
+        Comparison("text", network, question, "held_out", {"arm": arm}, {"arm": other})
+        for question, arm, other in pairs
+    ]
+    gap = "Is truncation a regularizer: a smaller ratio of held-out to training perplexity?"
+    return [*found, Comparison("text", network, gap, "gap", {"arm": "chunks 5"}, {"arm": "whole"})]
+
+
+def recall_comparisons(network):
+    """Return the comparisons on recall; the metric is the accuracy, in percentage points."""
+
+    def at(scheme, tau, lag=8):
+        return {"scheme": scheme, "tau": tau, "lag": lag}
+
+    pairs = [
+        (
+            "Does the place of the border decide: behind the symbol, against at the recall?",
+            at("border behind the symbol", 0),
+            at("border at the recall", 0),
+        ),
+        ("Do chunks of half the lag beat chunks of 1?", at("chunks", 4), at("chunks", 1)),
+        (
+            "Do random lengths beat chunks, both of the length of the lag?",
+            at("random lengths", 8),
+            at("chunks", 8),
+        ),
+        ("Do the weights help, at the length of the lag?", at("randomized", 8), at("random lengths", 8)),
+        ("At a lag of 32, too?", at("randomized", 32, 32), at("random lengths", 32, 32)),
+        (
+            "Do chunks of the length of the lag fall behind the full gradient?",
+            at("chunks", 8),
+            at("full", 0),
+        ),
+    ]
+    return [
+        Comparison("recall", network, question, "accuracy", arm, other) for question, arm, other in pairs
+    ]
+
+
+def estimator_comparisons(network):
+    """Return the comparisons of errors; the metric is the logarithm of bias² + variance, in percent."""
+
+    def at(scheme, look_back):
+        return {"scheme": scheme, "look_back": look_back}
+
+    pairs = [
+        (
+            "Equal look-back of 17: error of random cuts against chunks",
+            at("randomized", 17.0),
+            at("chunks", 17.0),
+        ),
+        (
+            "Equal look-back of 34: error of random cuts against chunks",
+            at("randomized", 34.0),
+            at("chunks", 34.0),
+        ),
+        (
+            "Cuts of each column's own, against shared ones",
+            at("randomized, per column", 17.0),
+            at("randomized", 17.0),
+        ),
+    ]
+    return [
+        Comparison("estimators", network, question, "error", arm, other) for question, arm, other in pairs
+    ]
+
+
+def distance_comparisons(network):
+    """Return the comparisons of how far back; the metric is the number of lags to 1 %, in steps."""
+    return [
+        Comparison(
+            "distance",
+            network,
+            "Does the reach shrink from the first pass to the end of the training?",
+            "reach",
+            {"text": "novel", "moment": "end"},
+            {"text": "novel", "moment": "1"},
+        ),
+        Comparison(
+            "distance",
+            network,
+            "Do far terms agree between pieces of the novel more than between pieces of shuffled text?",
+            "agreement",
+            {"text": "novel", "moment": "end"},
+            {"text": "shuffled", "moment": "end"},
+        ),
+    ]
+
+
+def rule_comparisons(network):
+    """Return the comparison of the rule for τ on the novel: held-out perplexity, in percent."""
+    question = "Training at the τ of the rule, 5/(1-β), against the whole window"
+    return [Comparison("rule", network, question, "held_out", {}, {"experiment": "text", "arm": "whole"})]
+
+
+COMPARISONS = tuple(
+    comparison
+    for network in ("tanh", "lstm")
+    for part in (
+        text_comparisons,
+        recall_comparisons,
+        estimator_comparisons,
+        distance_comparisons,
+        rule_comparisons,
+    )
+    for comparison in part(network)
+)

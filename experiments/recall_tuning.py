@@ -1,0 +1,46 @@
+"""The learning rates of the recall experiment: the best of three for each network and lag, on the full gradient."""
+
+import numpy
+
+from experiments import table
+
+__all__ = ["TABLE", "best", "measure", "runs"]
+
+RATES, SEEDS = (0.003, 0.01, 0.03), (100, 101)
+TABLE = table.Table("recall_tuning", ["network", "lag", "rate", "seed"], ["accuracy", "learned_after"])
+
+
+def runs():
+    """Return the settings of all runs."""
+    return [
+        {"network": network, "lag": lag, "rate": rate, "seed": seed}
+        for network in ("tanh", "lstm")
+        for lag in (4, 8, 16, 32)
+        for rate in RATES
+        for seed in SEEDS
+    ]
+
+
+def measure(network, lag, rate, seed):
+    """Train on the full gradient."""
+    from experiments import recall  # which reads the rates from here
+
+    found = recall.measure(network, lag, "full", 0, seed, rate=rate)
+    return {name: found[name] for name in ("accuracy", "learned_after")}
+
+
+def best(network, lag):
+    """Return the rate with which the seeds learned after the fewest updates, then the most accurate one."""
+    rows = [row for row in TABLE.rows() if (row["network"], row["lag"]) == (network, lag)]
+    if len(rows) < len(RATES) * len(SEEDS):
+        raise LookupError(
+            f"{TABLE.path} has no complete tuning of {network}, lag {lag}: run recall_tuning first"
+        )
+
+    def merit(rate):
+        mine = [row for row in rows if row["rate"] == rate]
+        return numpy.mean([row["learned_after"] for row in mine]), -numpy.mean(
+            [row["accuracy"] for row in mine]
+        )
+
+    return min(RATES, key=merit)
