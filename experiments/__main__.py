@@ -10,13 +10,12 @@ import multiprocessing
 import os
 import sys
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_OMP_MAX_THREADS"):
-    os.environ[variable] = "1"
-
 from tqdm import tqdm
 
-from d2lutil.threads import processors
+from d2lutil.threads import SETTINGS, processors
 from experiments import plan, table
+
+ONE_THREAD = dict.fromkeys(SETTINGS, "1")
 
 
 def measure(task):
@@ -53,6 +52,7 @@ def main(arguments=None):
     unknown = sorted(set(names) - set(plan.EXPERIMENTS))
     if unknown:
         parser.error(f"NAME={' '.join(unknown)}; allowed: {', '.join(plan.EXPERIMENTS)}")
+    os.environ |= ONE_THREAD  # of the processes of the pool, which import NumPy and MXNet anew
     commit = table.commit()
     with multiprocessing.get_context("spawn").Pool(processors()) as pool:
         for name in names or plan.EXPERIMENTS:
