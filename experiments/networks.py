@@ -1,5 +1,7 @@
 """The networks of the experiments, made from a seed."""
 
+import functools
+
 import mxnet
 import numpy
 
@@ -23,10 +25,8 @@ class Linear(mxnet.gluon.Block):
         self.num_hiddens = num_hiddens
         self.r = self.params.get("r", shape=(num_hiddens,), init=mxnet.init.Uniform(3))
         self.inputs = mxnet.gluon.nn.Embedding(vocab_size, num_hiddens)
-        self.hidden = mxnet.gluon.nn.Dense(
-            num_hiddens, flatten=False, activation="tanh", in_units=num_hiddens
-        )
-        self.outputs = mxnet.gluon.nn.Dense(vocab_size, flatten=False, in_units=num_hiddens)
+        layer = functools.partial(mxnet.gluon.nn.Dense, flatten=False, in_units=num_hiddens)
+        self.hidden, self.outputs = layer(num_hiddens, activation="tanh"), layer(vocab_size)
 
     def begin_state(self, batch_size):
         """Return the zero state."""

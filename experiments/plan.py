@@ -1,15 +1,15 @@
 """What is compared, by which number, and what counts as resolved: written down before the runs.
 
-Every comparison is paired: the two arms of a pair have the same seed, hence the same initial weights,
-the same text in the same order, or the same trials. An effect is the mean over the seeds of a difference, and its error the
-standard error of that mean. The family is all of :data:`COMPARISONS`, and Bonferroni's correction holds
-for all of them together: an effect is *resolved* if it exceeds :func:`threshold` standard errors, the
-two-sided 5 % point of Student's t divided among the comparisons. What an experiment cannot resolve it still
-excludes: effects outside of the simultaneous interval. The smallest effect that this many seeds resolve in
-four of five repetitions is (threshold + t of 0.8) standard errors.
+Every comparison is paired: the two arms of a pair have the same seed, hence the same initial weights, and
+the same text in the same order or the same trials. An effect is the mean over the seeds of a difference,
+and its error the standard error of that mean. The family is all of :data:`COMPARISONS`, under Bonferroni's
+correction: an effect is *resolved* if it exceeds the two-sided 5 % point of Student's t, divided among the
+comparisons, times its standard error. What an experiment does not resolve it still bounds: effects outside
+of the simultaneous interval are excluded. The smallest effect that so many seeds resolve in four of five
+repetitions is, in standard errors, that point plus the one-sided 80 % point.
 
-Trials before this plan (one or two seeds each, other rates) chose the sizes, the numbers of passes and the grids of
-rates. Their seeds take part in nothing that is reported.
+Trials before this plan, of one or two seeds each, chose the sizes, the numbers of passes and the grids of
+rates. Nothing of them is reported.
 """
 
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class Comparison(NamedTuple):
 
 
 def text_comparisons(network):
-    """Return the comparisons on the novel; the metric is the held-out perplexity, in percent of the other arm's."""
+    """Return the comparisons on the novel; in percent of the other arm's perplexity."""
     pairs = [
         ("Do chunks of 35 cost anything against the whole window?", "chunks 35", "whole"),
         ("Do chunks of 5?", "chunks 5", "whole"),
@@ -71,14 +71,14 @@ def recall_comparisons(network):
         ),
         ("Do chunks of half the lag beat chunks of 1?", at("chunks", 4), at("chunks", 1)),
         (
-            "Do random lengths beat chunks, both of the length of the lag?",
+            "Do random lengths of the lag beat chunks of it?",
             at("random lengths", 8),
             at("chunks", 8),
         ),
         ("Do the weights help, at the length of the lag?", at("randomized", 8), at("random lengths", 8)),
         ("At a lag of 32, too?", at("randomized", 32, 32), at("random lengths", 32, 32)),
         (
-            "Do chunks of the length of the lag fall behind the full gradient?",
+            "Do chunks of the lag fall behind the full gradient?",
             at("chunks", 8),
             at("full", 0),
         ),
@@ -96,12 +96,12 @@ def estimator_comparisons(network):
 
     pairs = [
         (
-            "Equal look-back of 17: error of random cuts against chunks",
+            "Error of random cuts against chunks, look-back 17",
             at("randomized", 17.0),
             at("chunks", 17.0),
         ),
         (
-            "Equal look-back of 34: error of random cuts against chunks",
+            "Error of random cuts against chunks, look-back 34",
             at("randomized", 34.0),
             at("chunks", 34.0),
         ),

@@ -1,8 +1,8 @@
-"""The learning rates of the recall experiment: the best of three for each network and lag, on the full gradient."""
+"""The learning rates of recall: the best of three for each network and lag, on the full gradient."""
 
 import numpy
 
-from experiments import table
+from experiments import table, trials
 
 __all__ = ["TABLE", "best", "measure", "runs"]
 
@@ -23,9 +23,7 @@ def runs():
 
 def measure(network, lag, rate, seed):
     """Train on the full gradient."""
-    from experiments import recall  # which reads the rates from here
-
-    found = recall.measure(network, lag, "full", 0, seed, rate=rate)
+    found = trials.train(network, lag, "full", 0, seed, rate)
     return {name: found[name] for name in ("accuracy", "learned_after")}
 
 
@@ -33,14 +31,11 @@ def best(network, lag):
     """Return the rate with which the seeds learned after the fewest updates, then the most accurate one."""
     rows = [row for row in TABLE.rows() if (row["network"], row["lag"]) == (network, lag)]
     if len(rows) < len(RATES) * len(SEEDS):
-        raise LookupError(
-            f"{TABLE.path} has no complete tuning of {network}, lag {lag}: run recall_tuning first"
-        )
+        missing = f"{network}, lag {lag}: run recall_tuning first"
+        raise LookupError(f"{TABLE.path} has no complete tuning of {missing}")
 
     def merit(rate):
         mine = [row for row in rows if row["rate"] == rate]
-        return numpy.mean([row["learned_after"] for row in mine]), -numpy.mean(
-            [row["accuracy"] for row in mine]
-        )
+        return tuple(numpy.mean([[row["learned_after"], -row["accuracy"]] for row in mine], axis=0))
 
     return min(RATES, key=merit)

@@ -1,11 +1,11 @@
-"""The learning rates of the experiment on the novel: the best of three for each arm, in half of the passes."""
+"""The learning rates on the novel: the best of three for each arm, in half of the passes."""
 
 import math
 
 import numpy
 
 import d2lutil
-from experiments import table
+from experiments import novel, table
 
 __all__ = ["RATES", "TABLE", "best", "measure", "runs"]
 
@@ -24,18 +24,15 @@ TABLE = table.Table("text_tuning", ["network", "arm", "rate", "seed"], ["held_ou
 
 def rates(network, arm):
     """Return the rates that are tried."""
-    from experiments import text  # which reads the rates from here
-
     if arm.endswith("unclipped"):
         return UNCLIPPED[network]
-    return RATES[network, text.OPTIMIZERS[network][arm.endswith("other optimizer")]]
+    return RATES[network, novel.OPTIMIZERS[network][arm.endswith("other optimizer")]]
 
 
 def runs():
     """Return the settings of all runs."""
-    from experiments import text
-
-    arms = dict.fromkeys((settings["network"], settings["arm"]) for settings in text.runs())
+    arms = [(network, arm) for network in ("tanh", "lstm") for arm in novel.ARMS]
+    arms += [("gru", "whole"), ("linear", "whole")]
     return [
         {"network": network, "arm": arm, "rate": rate, "seed": seed}
         for network, arm in arms
@@ -46,10 +43,8 @@ def runs():
 
 def measure(network, arm, rate, seed):
     """Train for half of the passes; a training that ended in numbers that are none counts as infinite."""
-    from experiments import text
-
-    net, _ = text.train(network, arm, seed, rate, text.PASSES[network] / 2)
-    found = d2lutil.perplexity(net, *text.corpus()[2])
+    net, _ = novel.train(network, arm, seed, rate, novel.PASSES[network] / 2)
+    found = d2lutil.perplexity(net, *novel.corpus()[2])
     return {"held_out": round(found, 5) if math.isfinite(found) else math.inf}
 
 
@@ -58,7 +53,10 @@ def best(network, arm):
     rows = [row for row in TABLE.rows() if (row["network"], row["arm"]) == (network, arm)]
     tried = rates(network, arm)
     if len(rows) < len(tried) * len(SEEDS):
-        raise LookupError(f"{TABLE.path} has no complete tuning of {network}, {arm}: run text_tuning first")
-    return min(
-        tried, key=lambda r: numpy.mean([math.log(row["held_out"]) for row in rows if row["rate"] == r])
-    )
+        missing = f"{network}, {arm}: run text_tuning first"
+        raise LookupError(f"{TABLE.path} has no complete tuning of {missing}")
+
+    def merit(rate):
+        return numpy.mean([math.log(row["held_out"]) for row in rows if row["rate"] == rate])
+
+    return min(tried, key=merit)

@@ -1,0 +1,45 @@
+"""Running an experiment: what is missing in its table, a run on each processor at a time."""
+
+import importlib
+
+from tqdm import tqdm
+
+from experiments import table
+
+__all__ = ["execute"]
+
+
+def measure(task):
+    """Run one setting of an experiment in a process of the pool."""
+    name, settings = task
+    module = importlib.import_module(f"experiments.{name}")
+    return settings | table.timed(module.measure, settings)
+
+
+def execute(name, pool, commit):
+    """Run what is missing in the table of an experiment, and bring the table into the order of the plan.
+
+    Parameters
+    ----------
+    name : str
+        The module of the experiment: ``runs()`` gives the settings, ``measure(**settings)`` a row of
+        ``TABLE``.
+    pool : multiprocessing.Pool
+    commit : str
+        What the rows were made with.
+    """
+    module = importlib.import_module(f"experiments.{name}")
+    store = module.TABLE
+    wanted = {store.key(settings): settings for settings in module.runs()}
+    kept = [row for row in store.rows() if store.key(row) in wanted]
+    store.write(kept)
+    done = {store.key(row) for row in kept}
+    missing = [(name, settings) for key, settings in wanted.items() if key not in done]
+    with tqdm(total=len(wanted), initial=len(done), desc=name, unit="run") as bar:
+        for row in pool.imap_unordered(measure, missing):
+            store.append(row | {"commit": commit})
+            bar.update()
+    order = {key: place for place, key in enumerate(wanted)}
+    rows = sorted(store.rows(), key=lambda row: order[store.key(row)])
+    store.write(rows)
+    store.describe(rows)
