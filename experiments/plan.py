@@ -141,7 +141,11 @@ def distance_comparisons(network):
 def rule_comparisons(network):
     """Return the comparison of the rule for τ on the novel: held-out perplexity, in percent."""
     question = "Training at the τ of the rule, 5/(1-β), against the whole window"
-    return [Comparison("rule", network, question, "held_out", {}, {"experiment": "text", "arm": "whole"})]
+    return [
+        Comparison(
+            "rule", network, question, "held_out", {"factor": 5}, {"experiment": "text", "arm": "whole"}
+        )
+    ]
 
 
 COMPARISONS = tuple(
