@@ -15,6 +15,7 @@ TABLE = table.Table(
     ["network", "seed", "text"],
     [*(f"{what}_{moment}" for what in ("reach", "window") for moment in MOMENTS), "agreement_end"],
 )
+MARGINS = {f"reach_{moment}": {"abs_tol": 3} for moment in MOMENTS}
 
 
 def runs():

@@ -10,6 +10,7 @@ TABLE = table.Table(
     ["network", "lag", "scheme", "tau", "seed"],
     ["rate", "accuracy", "learned_after", "beta_untrained", "beta"],
 )
+MARGINS = {"accuracy": {"abs_tol": 0.15}, "rate": {"rel_tol": 0}}
 
 
 def runs():

@@ -1,12 +1,13 @@
 """Running an experiment: what is missing in its table, a run on each processor at a time."""
 
 import importlib
+import math
 
 from tqdm import tqdm
 
 from experiments import table
 
-__all__ = ["execute"]
+__all__ = ["check", "execute"]
 
 
 def measure(task):
@@ -26,7 +27,7 @@ def execute(name, pool, commit):
         ``TABLE``.
     pool : multiprocessing.Pool
     commit : str
-        What the rows were made with.
+        What the rows are made with.
     """
     module = importlib.import_module(f"experiments.{name}")
     store = module.TABLE
@@ -43,3 +44,33 @@ def execute(name, pool, commit):
     rows = sorted(store.rows(), key=lambda row: order[store.key(row)])
     store.write(rows)
     store.describe(rows)
+
+
+def check(names, pool, rng):
+    """Run one row of each experiment again, drawn by chance, and say whether its numbers return.
+
+    Each experiment states in ``MARGINS`` how far a number may be off, in the words of ``math.isclose``:
+    a training amplifies the rounding of another processor, and a network that just learns its task may
+    there have learned it not yet.
+
+    Returns
+    -------
+    bool
+    """
+    tasks, stored = [], []
+    for name in names:
+        module = importlib.import_module(f"experiments.{name}")
+        row = rng.choice(module.TABLE.rows())
+        stored.append((module, row))
+        tasks.append((name, {setting: row[setting] for setting in module.TABLE.settings}))
+    good = True
+    found = pool.map(measure, tasks, 1)
+    for (module, row), (name, settings), new in zip(stored, tasks, found, strict=True):
+        off = [
+            f"{column} {new[column]} instead of {row[column]}"
+            for column, margin in module.MARGINS.items()
+            if not math.isclose(new[column], row[column], **margin)
+        ]
+        print(f"{name}: {', '.join(map(str, settings.values()))}: {'; '.join(off) or 'returns'}")
+        good &= not off
+    return good

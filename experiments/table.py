@@ -90,7 +90,6 @@ class Table:
             "numpy": numpy.__version__,
             "mxnet": mxnet.__version__,
             "d2lutil": d2lutil.__version__,
-            "text": d2lutil.load_corpus().name,
         }
         text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         self.path.with_suffix(".json").write_text(text, encoding="utf-8")
