@@ -13,6 +13,7 @@ import numpy
 
 import d2lutil
 from d2lutil.compat import mxnet
+from d2lutil.notebook import number
 
 __all__ = ["Table"]
 
@@ -93,16 +94,6 @@ class Table:
         }
         text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         self.path.with_suffix(".json").write_text(text, encoding="utf-8")
-
-
-def number(value):
-    """Return a number as one, and everything else as it is."""
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            pass
-    return value
 
 
 def processor():
