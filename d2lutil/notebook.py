@@ -105,9 +105,7 @@ def rows(name: str) -> list[dict]:
         if path.exists():
             with open(path, encoding="utf-8", newline="") as lines:
                 return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(lines)]
-    raise FileNotFoundError(
-        f"name={name!r}: {file} is neither in {here} nor in experiments/results above it"
-    )
+    raise FileNotFoundError(f"name={name!r}: {file} is neither in {here} nor in experiments/results above")
 
 
 def number(text):

@@ -12,7 +12,7 @@ import sys
 
 import d2lutil
 from d2lutil.threads import SETTINGS, processors
-from experiments import plan, runs, table
+from experiments import effects, plan, runs, table
 
 
 def main(arguments=None):
@@ -32,6 +32,8 @@ def main(arguments=None):
         commit = table.commit()
         for name in names:
             runs.execute(name, pool, commit)
+    if all(map(runs.complete, plan.EXPERIMENTS)):
+        effects.write()
     return 0
 
 

@@ -1,5 +1,6 @@
 """What the tables say about the comparisons of the plan: effects, errors, and the power to see them."""
 
+import csv
 import functools
 import importlib
 from typing import NamedTuple
@@ -7,8 +8,12 @@ from typing import NamedTuple
 import numpy
 
 from experiments import plan
+from experiments.table import RESULTS
 
-__all__ = ["Effect", "effect", "effects", "quantile"]
+__all__ = ["Effect", "effect", "effects", "quantile", "write"]
+
+PATH = RESULTS / "effects.csv"
+NUMBERS = ("arm", "other", "effect", "error", "bound", "smallest")
 
 
 class Effect(NamedTuple):
@@ -106,5 +111,28 @@ def effect(comparison):
 
 
 def effects():
-    """Return the effects of all comparisons, in the order of the plan."""
-    return [effect(comparison) for comparison in plan.COMPARISONS]
+    """Return the effects of all comparisons as rows, in the order of the plan.
+
+    The verdict is "more", "less" or "not resolved". Numbers are in the unit of the metric: hundredths of a
+    natural logarithm, which are percent as long as they are small, for perplexities, their ratios and
+    errors; percentage points for the accuracy; steps for the reach; the agreement is a cosine.
+    """
+    found = []
+    for number, comparison in enumerate(plan.COMPARISONS, 1):
+        result = effect(comparison)
+        verdict = ("less", "more")[result.effect > 0] if result.resolved else "not resolved"
+        numbers = {name: float(f"{getattr(result, name):.4g}") for name in NUMBERS}
+        about = {
+            name: getattr(comparison, name) for name in ("experiment", "network", "question", "metric")
+        }
+        found.append({"number": number, **about, "seeds": result.seeds, **numbers, "verdict": verdict})
+    return found
+
+
+def write():
+    """Write the effects to ``results/effects.csv``."""
+    found = effects()
+    with open(PATH, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(found)

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from experiments import table
 
-__all__ = ["check", "execute"]
+__all__ = ["check", "complete", "execute"]
 
 
 def measure(task):
@@ -44,6 +44,12 @@ def execute(name, pool, commit):
     rows = sorted(store.rows(), key=lambda row: order[store.key(row)])
     store.write(rows)
     store.describe(rows)
+
+
+def complete(name):
+    """Return whether every run of an experiment has its row."""
+    module = importlib.import_module(f"experiments.{name}")
+    return {*map(module.TABLE.key, module.TABLE.rows())} == {*map(module.TABLE.key, module.runs())}
 
 
 def check(names, pool, rng):

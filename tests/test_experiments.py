@@ -41,6 +41,7 @@ def test_an_interrupted_experiment_goes_on(toy, store, pool):
         store.append({"seed": seed, "value": seed / 8, "seconds": 1.0, "commit": "before"})
     with open(store.path, "a") as file:
         file.write("5,0.6")  # the power went
+    assert not runs.complete("toy")
     runs.execute("toy", pool, "now")
     rows = store.rows()
     assert sorted(toy.made) == [1, 2, 3, 5]
@@ -49,6 +50,7 @@ def test_an_interrupted_experiment_goes_on(toy, store, pool):
     assert [row["commit"] for row in rows] == ["before", "now", "now", "now", "before", "now"]
     runs.execute("toy", pool, "later")
     assert len(toy.made) == 4
+    assert runs.complete("toy")
     assert '"runs": 6' in store.path.with_suffix(".json").read_text()
 
 
@@ -223,6 +225,10 @@ def test_arms_of_different_seeds_are_refused(made_up):
         compare("c", "b")
     with pytest.raises(LookupError, match="differ in their seeds"):
         compare("none", "none")
+
+
+def test_the_written_effects_are_those_of_the_tables():
+    assert d2lutil.rows("effects") == effects.effects()
 
 
 def test_arguments(capsys):

@@ -9,9 +9,8 @@ import d2lutil
 def folder(tmp_path, monkeypatch):
     (tmp_path / "experiments" / "results").mkdir(parents=True)
     (tmp_path / "book").mkdir()
-    (tmp_path / "experiments" / "results" / "toy.csv").write_text(
-        "arm,seed,ppl\nwhole,0,5.25\nchunks 1,1,inf\n"
-    )
+    text = "arm,seed,ppl\nwhole,0,5.25\nchunks 1,1,inf\n"
+    (tmp_path / "experiments" / "results" / "toy.csv").write_text(text)
     monkeypatch.chdir(tmp_path / "book")
     return tmp_path
 
