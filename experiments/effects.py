@@ -13,6 +13,7 @@ from experiments.table import RESULTS
 __all__ = ["Effect", "effect", "effects", "quantile", "write"]
 
 PATH = RESULTS / "effects.csv"
+ABOUT = ("experiment", "network", "question", "metric")
 NUMBERS = ("arm", "other", "effect", "error", "bound", "smallest")
 
 
@@ -122,9 +123,7 @@ def effects():
         result = effect(comparison)
         verdict = ("less", "more")[result.effect > 0] if result.resolved else "not resolved"
         numbers = {name: float(f"{getattr(result, name):.4g}") for name in NUMBERS}
-        about = {
-            name: getattr(comparison, name) for name in ("experiment", "network", "question", "metric")
-        }
+        about = {name: getattr(comparison, name) for name in ABOUT}
         found.append({"number": number, **about, "seeds": result.seeds, **numbers, "verdict": verdict})
     return found
 

@@ -112,6 +112,8 @@ def book(tmp_path_factory):
     (folder / "conf.py").write_text(CONFIGURATION)
     (folder / "sources.bib").write_text(SOURCES)
     (folder / "book" / "index.md").write_text(INDEX)
+    (folder / "experiments" / "results").mkdir(parents=True)
+    (folder / "experiments" / "results" / "toy.csv").write_text("arm,seed\nwhole,0\n")
     (folder / "book" / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     figure = {"figure": {"caption": "A line.", "name": "fig-ch"}, "image": {"alt": "A line"}}
     picture = new_output("display_data", data={"text/plain": "<Figure>"})
@@ -126,7 +128,7 @@ def book(tmp_path_factory):
         code("glue('mean', '2.5')", glued("mean", "2.5"), tags=hidden),
         code("assert x", new_output("stream", text="yes"), mystnb=shown, mutation={}, tags=checked),
         new_markdown_cell("After the figure.\n\n" + EXERCISE),
-        code("x + 1"),
+        code('x + len(d2lutil.rows("toy"))'),
         new_markdown_cell("```{solution-end}\n```\n\nThe end."),
     ]
     others = [new_markdown_cell("# Other"), code("1", glued("mean", "3.5"), tags=hidden)]
@@ -262,6 +264,11 @@ def test_a_check_is_folded_under_its_title(alone):
     assert check.outputs
     assert "mutation" not in check.metadata
     assert "Checks of this chapter" not in prose(alone)  # that list is for paper
+
+
+def test_the_rows_of_an_experiment_come_along(alone, local):
+    assert "%%writefile toy.csv\narm,seed\nwhole,0\n" in [cell.source for cell in alone.cells]
+    assert not any(cell.source.startswith("%%writefile") for cell in local.cells)
 
 
 def test_installation_names_the_commit(linked):
