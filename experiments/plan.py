@@ -8,6 +8,9 @@ comparisons, times its standard error. What an experiment does not resolve it st
 of the simultaneous interval are excluded. The smallest effect that so many seeds resolve in four of five
 repetitions is, in standard errors, that point plus the one-sided 80 % point.
 
+The learning rate of an arm is the best of a ladder on two seeds of its own, in trainings half as long;
+while the best rate is at an end of the ladder, the ladder grows.
+
 Trials before this plan, of one or two seeds each, chose the sizes, the numbers of passes and the grids of
 rates. Nothing of them is reported.
 """

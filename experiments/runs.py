@@ -31,19 +31,24 @@ def execute(name, pool, commit):
     """
     module = importlib.import_module(f"experiments.{name}")
     store = module.TABLE
-    wanted = {store.key(settings): settings for settings in module.runs()}
-    kept = [row for row in store.rows() if store.key(row) in wanted]
-    store.write(kept)
-    done = {store.key(row) for row in kept}
-    missing = [(name, settings) for key, settings in wanted.items() if key not in done]
-    with tqdm(total=len(wanted), initial=len(done), desc=name, unit="run") as bar:
-        for row in pool.imap_unordered(measure, missing):
-            store.append(row | {"commit": commit})
-            bar.update()
-    order = {key: place for place, key in enumerate(wanted)}
+    while tasks := [(name, settings) for settings in missing(module)]:  # the ended runs may call for more
+        with tqdm(total=len(tasks), desc=name, unit="run") as bar:
+            for row in pool.imap_unordered(measure, tasks):
+                store.append(row | {"commit": commit})
+                bar.update()
+    order = {store.key(settings): place for place, settings in enumerate(module.runs())}
     rows = sorted(store.rows(), key=lambda row: order[store.key(row)])
     store.write(rows)
     store.describe(rows)
+
+
+def missing(module):
+    """Return the settings of the runs that have no row; rows of no run leave the table."""
+    wanted = {module.TABLE.key(settings): settings for settings in module.runs()}
+    kept = [row for row in module.TABLE.rows() if module.TABLE.key(row) in wanted]
+    module.TABLE.write(kept)
+    done = {module.TABLE.key(row) for row in kept}
+    return [settings for key, settings in wanted.items() if key not in done]
 
 
 def complete(name):

@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 import d2lutil
-from experiments import effects, lags, networks, plan, runs, table, trials, truncations
+from experiments import effects, lags, networks, plan, runs, table, text_tuning, trials, truncations
 
 
 @pytest.fixture
@@ -52,6 +52,32 @@ def test_an_interrupted_experiment_goes_on(toy, store, pool):
     assert len(toy.made) == 4
     assert runs.complete("toy")
     assert '"runs": 6' in store.path.with_suffix(".json").read_text()
+
+
+def test_ended_runs_may_call_for_more(toy, store, pool):
+    toy.runs = lambda: [{"seed": seed} for seed in range(2 + 3 * bool(store.rows()))]
+    runs.execute("toy", pool, "now")
+    assert [row["seed"] for row in store.rows()] == [0, 1, 2, 3, 4]
+
+
+def test_the_best_rate_of_an_arm_is_inside_of_its_ladder():
+    def rows(at):
+        return [
+            {
+                "network": "tanh",
+                "arm": "whole",
+                "rate": rate,
+                "seed": seed,
+                "held_out": abs(rate - ends) + 5,
+            }
+            for rate in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+            for seed in text_tuning.SEEDS
+        ]
+
+    for best, tried in ((4, [2, 4, 8]), (16, [2, 4, 8, 16, 32]), (2, [1, 2, 4, 8])):
+        assert text_tuning.ladder("tanh", "whole", rows(best)) == tried
+    assert text_tuning.ladder("tanh", "whole", []) == [2, 4, 8]
+    assert text_tuning.ladder("tanh", "whole", rows(8)[:8]) == [2, 4, 8, 16]  # of which 16 is to be run
 
 
 def test_rows_that_the_plan_no_longer_has_leave(toy, store, pool):
