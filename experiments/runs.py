@@ -57,31 +57,40 @@ def complete(name):
     return {*map(module.TABLE.key, module.TABLE.rows())} == {*map(module.TABLE.key, module.runs())}
 
 
-def check(names, pool, rng):
-    """Run one row of each experiment again, drawn by chance, and say whether its numbers return.
+def check(names, pool, choose):
+    """Run rows of experiments again, and say of each whether its numbers return.
 
     Each experiment states in ``MARGINS`` how far a number may be off, in the words of ``math.isclose``:
     a training amplifies the rounding of another processor, and a network that just learns its task may
     there have learned it not yet.
 
+    Parameters
+    ----------
+    names : list of str
+    pool : multiprocessing.Pool
+    choose : callable
+        ``choose(rows)`` returns those of a table that are run again.
+
     Returns
     -------
     bool
     """
-    tasks, stored = [], []
-    for name in names:
-        module = importlib.import_module(f"experiments.{name}")
-        row = rng.choice(module.TABLE.rows())
-        stored.append((module, row))
-        tasks.append((name, {setting: row[setting] for setting in module.TABLE.settings}))
+    stored = [
+        (name, module, row)
+        for name in names
+        for module in [importlib.import_module(f"experiments.{name}")]
+        for row in choose(module.TABLE.rows())
+    ]
+    tasks = [(name, {key: row[key] for key in module.TABLE.settings}) for name, module, row in stored]
     good = True
-    found = pool.map(measure, tasks, 1)
-    for (module, row), (name, settings), new in zip(stored, tasks, found, strict=True):
+    for (name, module, row), new in zip(stored, pool.imap(measure, tasks), strict=True):
         off = [
             f"{column} {new[column]} instead of {row[column]}"
             for column, margin in module.MARGINS.items()
             if not math.isclose(new[column], row[column], **margin)
         ]
-        print(f"{name}: {', '.join(map(str, settings.values()))}: {'; '.join(off) or 'returns'}")
+        equal = all(new[column] == row[column] for column in module.MARGINS)
+        setting = ", ".join(f"{key} {row[key]}" for key in module.TABLE.settings)
+        print(f"{name}: {setting}: {'; '.join(off) or ('equal' if equal else 'close')}", flush=True)
         good &= not off
     return good

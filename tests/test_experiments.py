@@ -1,6 +1,5 @@
 import importlib
 import multiprocessing.pool
-import random
 from types import SimpleNamespace
 
 import numpy
@@ -68,7 +67,7 @@ def test_the_best_rate_of_an_arm_is_inside_of_its_ladder():
                 "arm": "whole",
                 "rate": rate,
                 "seed": seed,
-                "held_out": abs(rate - ends) + 5,
+                "held_out": abs(rate - at) + 5,
             }
             for rate in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
             for seed in text_tuning.SEEDS
@@ -107,8 +106,10 @@ def test_check_finds_numbers_that_do_not_return(toy, store, pool, capsys, margin
     runs.execute("toy", pool, "now")
     store.write([row | {"value": row["value"] + 0.05} for row in store.rows()])
     toy.MARGINS = {"value": margin}
-    assert runs.check(["toy"], pool, random.Random(0)) is good
-    assert ("instead of" in capsys.readouterr().out) is not good
+    assert runs.check(["toy"], pool, lambda rows: rows[2:4]) is good
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["seed 2", "seed 3"]
+    assert ["instead of" in line for line in lines] == [not good] * 2
 
 
 @pytest.mark.parametrize("name", plan.EXPERIMENTS)
