@@ -8,11 +8,8 @@ from experiments import lags, novel, table, text_tuning
 __all__ = ["TABLE", "measure", "runs"]
 
 SEEDS = range(10)
-TABLE = table.Table(
-    "text",
-    ["network", "arm", "seed"],
-    ["rate", "held_out", "training", "norm", "clipped", "reach", "window", "beta"],
-)
+MEASURED = ["rate", "held_out", "training", "norm", "clipped", "reach", "window", "beta"]
+TABLE = table.Table("text", ["network", "arm", "seed"], MEASURED)
 MARGINS = {"held_out": {"rel_tol": 0.03}, "rate": {"rel_tol": 0}}
 
 
@@ -23,10 +20,10 @@ def runs():
     return [{"network": network, "arm": arm, "seed": seed} for network, arm in arms for seed in SEEDS]
 
 
-def measure(network, arm, seed, rate=None, passes=None):
+def measure(network, arm, seed, rate=None):
     """Train a network and return what :data:`TABLE` has of it."""
     rate = text_tuning.best(network, arm) if rate is None else rate
-    net, norms = novel.train(network, arm, seed, rate, passes or novel.PASSES[network])
+    net, norms = novel.train(network, arm, seed, rate, novel.PASSES[network])
     _, (X, Y), held_out = novel.corpus()
     found = {"reach": -1, "window": -1, "beta": -1}  # the linear network has no Jacobians worth it
     if network != "linear":
