@@ -1,8 +1,11 @@
 """Launches of the cluster and two hosts, for its tests."""
 
 import contextlib
+import io
 import os
+import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -12,8 +15,10 @@ from pathlib import Path
 
 import matplotlib
 import numpy
+import pytest
 
 from d2lutil.cluster import __main__ as launcher
+from d2lutil.cluster import supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN = ROOT / "book" / "distributed.py"
@@ -96,10 +101,35 @@ class Launch:
         return soon(lambda: marked(self.mark) == {}, seconds)
 
 
+def launched(*arguments):
+    """Run the launcher in this process, to its end; return its exit code, the output, and the mark."""
+    mark, said = uuid.uuid4().hex, io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    handlers = {number: signal.getsignal(number) for number in supervisor.SIGNALS}
+    timer = threading.Timer(PATIENCE, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (environment() | {"TEST_MARK": mark}).items():
+                patch.setenv(name, value)
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                code = launcher.main([str(argument) for argument in arguments])
+    finally:
+        timer.cancel()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return code, said.buffer.getvalue().decode(), mark
+
+
+def train(*arguments):
+    """Run the training script in this process, which is a single one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(TRAIN), *SMALL, *map(str, arguments)])
+        runpy.run_path(str(TRAIN), run_name="__main__")
+
+
 def alone(path, *arguments):
-    """Run the training script in a single process."""
-    command = [sys.executable, TRAIN, *SMALL, *arguments, "--save", path]
-    subprocess.run(command, env=environment(), check=True)
+    """Return what a single process saves."""
+    train(*arguments, "--save", path)
     return numpy.load(path)
 
 

@@ -3,6 +3,7 @@
 import numpy
 import pytest
 import reference
+from mxnet import np
 
 import d2lutil
 from d2lutil import cluster
@@ -185,6 +186,13 @@ def test_damaged_checkpoints_are_named(content, make):
     path.write_bytes(path.read_bytes()[:-100] if content is None else content)
     with pytest.raises(ValueError, match=r"worker-0-of-1-000000002\.npz' is no checkpoint, or a damaged"):
         store.restore()
+
+
+def test_a_text_of_mxnet_is_the_same_and_is_not_read_number_by_number(make, monkeypatch):
+    run, text = make().run, reference.make_text(seed=2)
+    monkeypatch.setattr(reference, "make_text", lambda seed: [np.array(A, dtype="int32") for A in text])
+    monkeypatch.setattr(np.ndarray, "__getitem__", pytest.fail)
+    assert make().run == run
 
 
 def test_every_is_checked(make):

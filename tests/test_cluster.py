@@ -1,17 +1,63 @@
-"""The parameter server with real processes: sums, failures, resumed runs, two hosts."""
+"""The parameter server with real processes: sums, failures, resumed runs, two hosts.
+
+Each process of a launch imports MXNet, a second of a core; so one launch answers several questions.
+"""
 
 import contextlib
 import os
+import re
 import signal
 import sys
-import time
 
 import numpy
 import pytest
-from launches import LIMIT, SMALL, TRAIN, Launch, alone, gap, is_free, marked, soon, two_hosts
+from launches import LIMIT, SMALL, TRAIN, Launch, alone, gap, is_free, launched, marked, soon, two_hosts
 
 from d2lutil.cluster import __main__ as launcher
 from d2lutil.cluster import supervisor
+from d2lutil.cluster.member import BOOT
+
+# Three workers tell each other numbers, parameters and sums; then one of them fails while the others wait.
+CONVERSATION = """\
+import math, numpy, sys, time
+import d2lutil
+import mxnet
+from d2lutil.cluster import Exchange
+exchange = Exchange()
+me = exchange.index
+
+print(sys.argv[1:], exchange.gather("x", me**2))
+
+for value in (math.inf, 1e300, 1e-60, -0.0, math.pi, 5e-324):
+    received = exchange.gather("x", value if me else 1 / 3)
+    assert received == [1 / 3, value, value]
+    assert math.copysign(1, received[1]) == math.copysign(1, value)
+assert math.isnan(exchange.gather("x", math.nan)[1])
+for dtype in ("float32", "float64"):
+    net = d2lutil.RNN(3, 2)
+    net.initialize(), net.cast(dtype)
+    net.b_q.data()[:] = math.nan if me else 0.1
+    exchange.share(net.parameters())
+    assert abs(net.b_q.data().asnumpy() - 0.1).max() < 1e-7
+for parameter in net.parameters(): parameter.grad_req = "null"
+exchange.sum_gradients(net.parameters())
+try:
+    Exchange()
+except RuntimeError as error:
+    print(error)
+
+x = numpy.random.default_rng(me).normal(size=(40, 30)) * 10.0**me
+for step in range(20):
+    time.sleep((me * 7 + step) % 3 / 100)
+    y = exchange._sums({"x": mxnet.np.array(x, dtype="float64")})["x"].asnumpy()
+    parts = [numpy.random.default_rng(k).normal(size=(40, 30)) * 10.0**k for k in range(3)]
+    assert (y == (parts[0] + parts[1]) + parts[2]).all()
+print("equal to the bit")
+exchange.gather("all are here", 1)
+if me == 1:
+    raise ValueError("seven is not a colour")
+exchange.gather("x", 1)
+"""
 
 
 @pytest.fixture
@@ -40,42 +86,56 @@ def script(tmp_path):
 
     def write(body):
         path = tmp_path / "script.py"
-        path.write_text("import d2lutil\nfrom d2lutil.cluster import Exchange\n" + body)
+        path.write_text(body)
         return path
 
     return write
+
+
+@pytest.fixture
+def pretended(script, tmp_path):
+    """Return the launcher's options for two hosts where a script without MXNet stands for the launchers."""
+
+    def options(body):
+        hosts = tmp_path / "hosts.txt"
+        hosts.write_text("first\nsecond\n")
+        return ["--hosts", hosts, "--via", f"sh -c 'exec {sys.executable} {script(body)} {{host}}'", TRAIN]
+
+    return options
+
+
+@pytest.fixture(scope="module")
+def conversation(tmp_path_factory):
+    """Return the exit code and the output of a conversation."""
+    path = tmp_path_factory.mktemp("conversation") / "script.py"
+    path.write_text(CONVERSATION)
+    return launched("--workers", 3, path, "--a b", "c")[:2]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 class TestProcesses:
     """Real ones, on this machine."""
 
-    @pytest.mark.parametrize(("workers", "servers"), [(2, 1), (4, 2)])
-    def test_gradients_add_up_to_those_of_a_single_process(self, workers, servers, launch, tmp_path):
-        single = alone(tmp_path / "1.npz", "--segments", "3")
-        path = tmp_path / "n.npz"
-        options = ["--workers", workers, "--servers", servers, TRAIN, *SMALL, "--segments", 3]
-        run = launch(*options, "--save", path)
-        assert run.end()[0] == 0
+    @pytest.mark.parametrize(
+        ("workers", "servers", "dtype", "exact"), [(3, 2, "float64", 1e-12), (2, 1, "float32", 1e-4)]
+    )
+    def test_gradients_add_up_to_those_of_a_single_process(self, workers, servers, dtype, exact, tmp_path):
+        """The server sums float32 itself, and hands the exact parts of float64 on."""
+        options = ["--segments", 3, "--dtype", dtype]
+        single, path = alone(tmp_path / "1.npz", *options), tmp_path / "n.npz"
+        launch = ["--workers", workers, "--servers", servers, TRAIN, *SMALL, *options, "--save", path]
+        code, output, mark = launched(*launch)
+        assert code == 0, output
         several = numpy.load(path)
-        assert gap(single, several, "gradient") < 1e-12
-        assert gap(single, several, "value") < 1e-12
-        assert float(several["loss"]) == pytest.approx(float(single["loss"]), rel=1e-12)
-        assert run.leaves_nothing(1)
+        assert several["value_0"].dtype == dtype
+        assert gap(single, several, "gradient") < exact
+        assert gap(single, several, "value") < exact
+        assert float(several["loss"]) == pytest.approx(float(single["loss"]), rel=exact)
+        assert soon(lambda: marked(mark) == {}, 1)
 
-    def test_float32_is_summed_on_the_server(self, launch, tmp_path):
-        single = alone(tmp_path / "1.npz", "--segments", "2", "--dtype", "float32")
-        path = tmp_path / "2.npz"
-        options = ["--workers", 2, TRAIN, *SMALL, "--dtype", "float32", "--segments", 2, "--save", path]
-        assert launch(*options).end()[0] == 0
-        several = numpy.load(path)
-        assert several["value_0"].dtype == "float32"
-        assert gap(single, several, "gradient") < 1e-4
-        assert gap(single, several, "value") < 1e-4
-
-    @pytest.mark.parametrize("role", ["worker", "server", "scheduler"])
+    @pytest.mark.parametrize("role", ["server", "scheduler"])
     def test_a_killed_process_ends_all(self, role, launch):
-        run = launch("--workers", 2, TRAIN, *SMALL, "--segments", 10**9)
+        run = launch("--workers", 1, TRAIN, *SMALL, "--segments", 10**9)
         run.until("from segment 0")
         os.kill(run.pids(role)[0], signal.SIGKILL)
         code, output = run.end(LIMIT)
@@ -84,125 +144,87 @@ class TestProcesses:
         assert "was ended by SIGKILL; all processes are ended" in output
         assert run.leaves_nothing(1)
 
-    @pytest.mark.parametrize(
-        ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
-    )
-    def test_a_stopped_launcher_leaves_no_process_and_no_port(self, number, code, launch):
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+    def test_a_stopped_launcher_leaves_no_process_and_no_port(self, number, code, launch, script):
+        """Neither the processes nor what a script has started."""
         port = launcher.free_port("127.0.0.1", None)
-        run = launch("--workers", 2, "--port", port, TRAIN, *SMALL, "--segments", 10**9)
-        run.until("from segment 0")
+        path = script(
+            "import subprocess\nfrom d2lutil.cluster import Exchange\nexchange = Exchange()\n"
+            "subprocess.Popen(['sleep', '100'])\nprint('asleep', flush=True)\n"
+            "while True: exchange.gather('x', 1)\n"
+        )
+        run = launch("--workers", 1, "--port", port, path)
+        run.until("asleep")
+        assert soon(lambda: len(run.pids("worker")) == 2)
         run.process.send_signal(number)
         assert run.process.wait(LIMIT) == code
         assert run.leaves_nothing()
         assert soon(lambda: is_free(port))
 
-    def test_an_exception_ends_all_with_its_message(self, launch, script):
-        path = script(
-            "exchange = Exchange()\n"
-            "if exchange.index == 1: raise ValueError('seven is not a colour')\n"
-            "exchange.gather('x', 1)\n"
+    def test_a_launcher_that_is_told_to_stop_ends_all(self, launch, pretended):
+        run = launch(*pretended("import sys, time\nprint('here', flush=True)\ntime.sleep(100)\n"))
+        run.until("here")
+        run.process.send_signal(signal.SIGTERM)
+        code, output = run.end(LIMIT)
+        assert code == 143
+        assert "stopped by SIGTERM; all processes are ended" in output
+        assert run.leaves_nothing(1)
+
+    def test_a_signal_does_not_interrupt_the_end(self, launch, pretended):
+        run = launch(
+            *pretended(
+                "import pathlib, signal, sys, time\n"
+                "deaf = pathlib.Path(__file__).with_name('deaf')\n"
+                "if sys.argv[1] == 'first':\n"
+                "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                "    deaf.touch()\n"
+                "    time.sleep(100)\n"
+                "while not deaf.exists(): time.sleep(0.05)\n"
+                "print('leaves', flush=True)\n"
+                "sys.exit(7)\n"
+            )
         )
-        code, output = launch("--workers", 2, path).end()
+        run.until("[second] leaves")
+        assert soon(lambda: len(marked(run.mark)) == 2)
+        run.process.send_signal(signal.SIGTERM)
+        code, output = run.end(LIMIT)
+        assert code == 1
+        assert "second ended with code 7; all processes are ended" in output
+        assert "Traceback" not in output
+        assert run.leaves_nothing(1)
+
+    def test_a_message_and_a_code_of_exit_come_through(self, script, capsys):
+        group = supervisor.Supervisor()
+        path = script("raise SystemExit('enough')")
+        group.start("worker 0", [sys.executable, "-c", BOOT, str(path)], None)
+        assert group.wait(bool) == "worker 0 ended with code 1"
+        group.end()
+        assert "[worker 0] enough" in capsys.readouterr().err
+
+    def test_a_script_has_nothing_to_read_and_needs_no_exchange(self, script):
+        code, output, _ = launched("--workers", 1, script("import sys; print(repr(sys.stdin.read()))"))
+        assert code == 0, output
+        assert "[worker 0] ''" in output
+
+    def test_workers_know_their_place_and_take_their_arguments(self, conversation):
+        assert conversation[1].count("['--a b', 'c'] [0.0, 1.0, 4.0]") == 3
+
+    def test_numbers_and_parameters_are_exchanged_as_they_are(self, conversation):
+        assert conversation[1].count("a second Exchange(); allowed: one a process") == 3, conversation[1]
+
+    def test_sums_do_not_depend_on_the_order_of_arrival(self, conversation):
+        assert conversation[1].count("equal to the bit") == 3, conversation[1]
+
+    def test_an_exception_ends_all_with_its_message(self, conversation):
+        code, output = conversation
         assert code == 1
         assert "[worker 1] ValueError: seven is not a colour" in output
         assert "d2lutil.cluster: worker 1 ended with code 1" in output
 
-    def test_a_message_and_a_code_of_exit_come_through(self, launch, script):
-        code, output = launch("--workers", 1, script("raise SystemExit('enough')")).end()
-        assert code == 1
-        assert "[worker 0] enough" in output
-
-    def test_what_a_script_started_goes_with_a_killed_launcher(self, launch, script):
-        path = script("import subprocess\nprint('asleep', flush=True)\nsubprocess.run(['sleep', '100'])")
-        run = launch("--workers", 1, path)
-        run.until("asleep")
-        assert soon(lambda: len(run.pids("worker")) == 2)
-        run.process.kill()
-        assert run.leaves_nothing(10)
-
-    def test_a_signal_does_not_interrupt_the_end(self, launch, script):
-        path = script(
-            "import pathlib, signal, sys, time\n"
-            "deaf = pathlib.Path(__file__).with_name('deaf')\n"
-            "if Exchange().index == 0:\n"
-            "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-            "    deaf.touch()\n"
-            "    time.sleep(100)\n"
-            "while not deaf.exists(): time.sleep(0.05)\n"
-            "sys.exit(7)\n"
-        )
-        run = launch("--workers", 2, path)
-        assert soon(lambda: path.with_name("deaf").exists(), 60)
-        assert soon(lambda: len(run.pids("worker")) == 1)
-        time.sleep(0.5)
-        run.process.send_signal(signal.SIGTERM)
-        code, output = run.end(LIMIT)
-        assert code == 1
-        assert "Traceback" not in output
-        assert run.leaves_nothing(1)
-
-    def test_a_script_has_nothing_to_read_and_needs_no_exchange(self, launch, script):
-        begin = time.monotonic()
-        code, output = launch("--workers", 1, script("import sys; print(repr(sys.stdin.read()))")).end()
-        assert code == 0
-        assert "[worker 0] ''" in output
-        assert time.monotonic() - begin < supervisor.GRACE
-
-    def test_numbers_and_parameters_are_exchanged_as_they_are(self, launch, script):
-        path = script(
-            "import math, mxnet, sys\n"
-            "exchange = Exchange()\n"
-            "for value in (math.inf, 1e300, 1e-60, -0.0, math.pi, 5e-324):\n"
-            "    sent = value if exchange.index else 1 / 3\n"
-            "    assert exchange.gather('x', sent) == [1 / 3, value]\n"
-            "assert math.isnan(exchange.gather('x', math.nan)[1])\n"
-            "for dtype in ('float32', 'float64'):\n"
-            "    net = d2lutil.RNN(3, 2)\n"
-            "    net.initialize(), net.cast(dtype)\n"
-            "    net.b_q.data()[:] = math.nan if exchange.index else 0.1\n"
-            "    exchange.share(net.parameters())\n"
-            "    assert abs(net.b_q.data().asnumpy() - 0.1).max() < 1e-7\n"
-            "for parameter in net.parameters(): parameter.grad_req = 'null'\n"
-            "exchange.sum_gradients(net.parameters())\n"
-            "try:\n"
-            "    Exchange()\n"
-            "except RuntimeError as error:\n"
-            "    print(error)\n"
-        )
-        code, output = launch("--workers", 2, path).end()
-        assert code == 0, output
-        assert output.count("a second Exchange(); allowed: one a process") == 2
-
-    def test_workers_know_their_place_and_take_their_arguments(self, launch, script):
-        path = script(
-            "import sys, mxnet\n"
-            "exchange = Exchange()\n"
-            "print(sys.argv[1:], exchange.gather('x', exchange.index ** 2))\n"
-        )
-        code, output = launch("--workers", 3, path, "--a b", "c").end()
-        assert code == 0
-        assert output.count("['--a b', 'c'] [0.0, 1.0, 4.0]") == 3
-
-    def test_sums_do_not_depend_on_the_order_of_arrival(self, launch, script):
-        path = script(
-            "import mxnet, numpy, time\n"
-            "exchange = Exchange()\n"
-            "x = numpy.random.default_rng(exchange.index).normal(size=(40, 30)) * 10.0 ** exchange.index\n"
-            "for step in range(20):\n"
-            "    time.sleep((exchange.index * 7 + step) % 3 / 100)\n"
-            "    y = exchange._sums({'x': mxnet.np.array(x, dtype='float64')})['x'].asnumpy()\n"
-            "    parts = [numpy.random.default_rng(k).normal(size=(40, 30)) * 10.0**k for k in range(3)]\n"
-            "    assert (y == (parts[0] + parts[1]) + parts[2]).all()\n"
-            "print('equal to the bit')\n"
-        )
-        code, output = launch("--workers", 3, path).end()
-        assert code == 0, output
-        assert output.count("equal to the bit") == 3
-
     def test_a_resumed_run_equals_an_undisturbed_one_to_the_bit(self, launch, tmp_path):
+        """And one that is finished says so when it is started again."""
         options = ["--workers", 2, TRAIN, *SMALL, "--every", 3]
-        whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
-        folder = tmp_path / "checkpoints"
+        folder, paths = tmp_path / "checkpoints", [tmp_path / "whole.npz", tmp_path / "parts.npz"]
         run = launch(*options, "--checkpoints", folder, "--segments", 10**9)
         assert soon(lambda: len(list(folder.glob("*.npz"))) >= 4, LIMIT)
         for pid in marked(run.mark):
@@ -211,34 +233,32 @@ class TestProcesses:
         assert run.process.wait(LIMIT) == -signal.SIGKILL
         assert run.leaves_nothing()
         done = max(int(path.stem.rpartition("-")[2]) for path in folder.glob("*.npz"))
-        options += ["--segments", done + 20]
-        run = launch(*options, "--checkpoints", folder, "--save", parts)
-        begin = int(run.until("from segment")[-1].split("segment ")[1].split(",")[0])
-        assert begin in (done - 3, done)
-        assert run.end()[0] == 0
-        assert launch(*options, "--save", whole).end()[0] == 0
-        whole, parts = numpy.load(whole), numpy.load(parts)
+        options += ["--segments", (done // 3 + 7) * 3]
+        code, output, _ = launched(*options, "--checkpoints", folder, "--save", paths[1])
+        assert code == 0, output
+        (begin,) = set(re.findall(r"from segment (\d+)", output))
+        assert int(begin) in (done - 3, done)
+        assert "loss of the last segment" in output
+        assert launched(*options, "--save", paths[0])[0] == 0
+        whole, parts = map(numpy.load, paths)
         assert all((whole[name] == parts[name]).all() for name in whole if name.startswith("value"))
         assert whole["loss"] == parts["loss"]
+        code, output, _ = launched(*options, "--checkpoints", folder)
+        assert code == 0, output
+        assert f"{options[-1]} segments are done, nothing is left" in output
 
-    def test_a_finished_run_started_again_says_so(self, launch, tmp_path):
-        options = ["--workers", 2, TRAIN, *SMALL, "--every", 2, "--segments", 2]
-        for printed in ("loss of the last segment", "2 segments are done, nothing is left"):
-            code, output = launch(*options, "--checkpoints", tmp_path / "c").end()
-            assert code == 0, output
-            assert printed in output
-
-    def test_two_hosts_agree_with_a_single_process(self, launch, tmp_path, record_property):
+    def test_two_hosts_agree_with_a_single_process(self, tmp_path, record_property):
         with two_hosts(tmp_path) as (options, addresses, kind):
             record_property("two hosts", kind)
             path = tmp_path / "2.npz"
-            code, output = launch(*options, TRAIN, *SMALL, "--segments", 3, "--save", path).end()
+            code, output, _ = launched(*options, TRAIN, *SMALL, "--segments", 3, "--save", path)
             assert code == 0, output
             assert f"[{addresses[0]}] [worker 0] from segment 0" in output
             assert f"[{addresses[1]}] [worker 1] from segment 0" in output
-            assert gap(alone(tmp_path / "1.npz", "--segments", "3"), numpy.load(path), "gradient") < 1e-12
+            single = alone(tmp_path / "1.npz", "--segments", 3)
+            assert gap(single, numpy.load(path), "gradient") < 1e-12
 
-    def test_a_killed_process_ends_all_on_both_hosts(self, launch, tmp_path, record_property):
+    def test_a_killed_worker_ends_all_on_both_hosts(self, launch, tmp_path, record_property):
         with two_hosts(tmp_path) as (options, addresses, kind):
             record_property("two hosts", kind)
             run = launch(*options, TRAIN, *SMALL, "--segments", 10**9)
@@ -246,5 +266,6 @@ class TestProcesses:
             os.kill(run.pids("worker")[1], signal.SIGKILL)
             code, output = run.end(LIMIT)
             assert code == 1
-            assert "was ended by SIGKILL" in output
+            assert "d2lutil.cluster: worker" in output
+            assert "was ended by SIGKILL; all processes are ended" in output
             assert run.leaves_nothing()

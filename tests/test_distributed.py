@@ -5,7 +5,7 @@ import sys
 
 import numpy
 import pytest
-from launches import SMALL, TRAIN, alone, environment, gap
+from launches import SMALL, TRAIN, alone, environment, gap, train
 
 
 def test_a_finished_run_started_again_saves_what_it_has(tmp_path):
@@ -19,10 +19,9 @@ def test_a_finished_run_started_again_saves_what_it_has(tmp_path):
 def test_a_run_is_not_continued_with_another_rate(tmp_path):
     kept = ["--checkpoints", tmp_path / "c", "--every", "2", "--segments"]
     alone(tmp_path / "1.npz", *kept, "2")
-    command = [sys.executable, TRAIN, *SMALL, *kept, "4", "--lr", "0.5"]
-    run = subprocess.run(command, env=environment(), capture_output=True, text=True)
-    assert run.returncode == 1
-    assert "of another run: {'learning_rate': 1.0}; allowed: {'learning_rate': 0.5}" in run.stderr
+    other = r"of another run: \{'learning_rate': 1\.0\}; allowed: \{'learning_rate': 0\.5\}"
+    with pytest.raises(ValueError, match=other):
+        train(*kept, "4", "--lr", "0.5")
 
 
 def test_a_text_of_the_reader_is_trained_on(tmp_path):
@@ -45,8 +44,9 @@ def test_a_text_of_the_reader_is_trained_on(tmp_path):
         (["--save", "nowhere/net.npz"], "nowhere/net.npz'; allowed: a file in a folder"),
     ],
 )
-def test_what_no_run_can_use_is_refused_before_it_begins(arguments, message, tmp_path):
-    command = [sys.executable, TRAIN, *SMALL, *arguments]
-    run = subprocess.run(command, env=environment(), capture_output=True, text=True, cwd=tmp_path)
-    assert run.returncode == 2
-    assert message in run.stderr
+def test_what_no_run_can_use_is_refused_before_it_begins(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as refused:
+        train(*arguments)
+    assert refused.value.code == 2
+    assert message in capsys.readouterr().err

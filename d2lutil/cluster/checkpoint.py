@@ -55,7 +55,8 @@ class Checkpoints:
         self.directory = paths.absolute("directory", directory)
         self.every = validation.integer("every", every, 1)
         self.exchange, self.net, self.trainer = exchange, net, trainer
-        text = hashlib.sha256(b"".join(numpy.asarray(A, dtype="int32").tobytes() for A in (X, Y)))
+        columns = (validation.array(name, A) for name, A in (("X", X), ("Y", Y)))
+        text = hashlib.sha256(b"".join(A.astype("int32").tobytes() for A in columns))
         own = {
             "workers": exchange.workers,
             "num_hiddens": net.num_hiddens,
