@@ -1,3 +1,4 @@
+import json
 import os
 import platform
 import re
@@ -41,25 +42,84 @@ def last_line(run):
     return run.stderr.strip().splitlines()[-1]
 
 
-def test_mxnet_loads_silently_after_the_package(python):
-    run = python("import d2lutil; from mxnet import autograd, np, npx")
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-
-
-def test_mxnet_computes_gradients_in_a_new_process(python):
-    code = """
+FRESH = """
+import inspect, json, matplotlib, numpy, pooch, sys, threading, tqdm, warnings
+filters, names = warnings.filters[:], dict(vars(numpy))
 import d2lutil
+
+said = {"filters": warnings.filters == filters, "pyplot": "matplotlib.pyplot" in sys.modules}
+after = vars(numpy)
+said["changed"] = [name for name in names if names[name] is not after.get(name)]
+from d2lutil.compat import ALIASES
+added = after.keys() - names.keys() - ALIASES.keys()
+said["added"] = [name for name in added if name[0] != "_" and not inspect.ismodule(after[name])]
+
+import mxnet
 from mxnet import autograd, np, npx
+
+semantics = said["semantics"] = []
+
+def look():
+    semantics.append([npx.is_np_shape(), npx.is_np_array(), np.zeros(()).shape, np.zeros((0, 2)).shape])
+
+def thread(function):
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join()
+
+waiting, go = threading.Event(), threading.Event()
+early = threading.Thread(target=lambda: (waiting.set(), go.wait(), look()))
+early.start()
+waiting.wait()
+look()
+thread(look)
+thread(npx.set_np)
+thread(look)
+with mxnet.util.np_array(False), mxnet.util.np_shape(False):
+    semantics.append([npx.is_np_shape(), npx.is_np_array()])
+look()
+thread(look)
+go.set()
+early.join()
+
 x = np.array([1.0, 2.0, 3.0])
 x.attach_grad()
 with autograd.record():
     y = (x**2).sum()
 y.backward()
-assert isinstance(x, np.ndarray) and npx.is_np_array()
-print(x.grad.tolist())
+said["gradient"] = x.grad.tolist()
+print(json.dumps(said))
 """
-    run = python(code)
-    assert (run.stdout, run.stderr) == ("[2.0, 4.0, 6.0]\n", "")
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """Return what a new interpreter says of the package, if it says nothing else."""
+    command = [sys.executable, "-W", "error", "-c", FRESH]
+    run = subprocess.run(command, cwd=tmp_path_factory.mktemp("fresh"), capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+    return json.loads(run.stdout)
+
+
+def test_mxnet_loads_silently_after_the_package_and_computes_gradients(fresh):
+    assert fresh["gradient"] == [2, 4, 6]
+
+
+def test_who_draws_nothing_does_not_wait_for_pyplot(fresh):
+    assert fresh["pyplot"] is False
+
+
+def test_names_that_numpy_has_stay_as_they_are(fresh):
+    assert (fresh["changed"], fresh["added"]) == ([], [])
+
+
+def test_filters_of_warnings_are_left_as_they_were(fresh):
+    assert fresh["filters"] is True
+
+
+def test_numpy_semantics_hold_in_every_thread(fresh):
+    on = [True, True, [], [0, 2]]
+    assert fresh["semantics"] == [on, on, on, [False, False], on, on, on]
 
 
 def test_mxnet_loads_after_an_import_of_it_that_failed(python):
@@ -146,26 +206,6 @@ print(os.environ.get("MPLCONFIGDIR", ""))
     assert not folder.strip() or not os.path.exists(folder.strip())  # removed in the end
 
 
-def test_who_draws_nothing_does_not_wait_for_pyplot(python):
-    assert python("import d2lutil, sys; print('matplotlib.pyplot' in sys.modules)").stdout == "False\n"
-
-
-def test_names_that_numpy_has_stay_as_they_are(python):
-    code = """
-import inspect, numpy
-before = dict(vars(numpy))
-import d2lutil
-after = vars(numpy)
-assert before.keys() <= after.keys()
-print([name for name in before if before[name] is not after[name]])
-from d2lutil.compat import ALIASES
-added = after.keys() - before.keys() - ALIASES.keys()
-print([name for name in added if name[0] != "_" and not inspect.ismodule(after[name])])
-"""
-    run = python(code)
-    assert (run.stdout, run.stderr) == ("[]\n[]\n", "")
-
-
 def test_only_missing_names_are_added():
     module = type("module", (), {})()
     module.bool = "mine"
@@ -173,16 +213,6 @@ def test_only_missing_names_are_added():
     assert module.bool == "mine"
     assert set(added) == compat.ALIASES.keys() - {"bool"}
     assert compat.add_missing_names(module) == []
-
-
-def test_filters_of_warnings_are_left_as_they_were(python):
-    code = """
-import matplotlib, numpy, pooch, tqdm, warnings
-before = warnings.filters[:]
-import d2lutil
-print(warnings.filters == before)
-"""
-    assert python(code).stdout == "True\n"
 
 
 @pytest.mark.parametrize(
@@ -261,41 +291,6 @@ def test_two_methods_of_mxnet_fail_and_have_a_replacement(tmp_path):
         compat.mxnet.gluon.Block.load_parameters(net, path)
     d2lutil.zero_gradients(net.collect_params())
     net.load_parameters(path)
-
-
-def test_numpy_semantics_hold_in_every_thread(python):
-    code = """
-import threading
-import d2lutil
-import mxnet
-from mxnet import np, npx
-
-def shapes():
-    print(npx.is_np_shape(), npx.is_np_array(), np.zeros(()).shape, np.zeros((0, 2)).shape)
-
-def thread(function):
-    thread = threading.Thread(target=function)
-    thread.start()
-    thread.join()
-
-waiting, go = threading.Event(), threading.Event()
-early = threading.Thread(target=lambda: (waiting.set(), go.wait(), shapes()))
-early.start()
-waiting.wait()
-shapes()
-thread(shapes)
-thread(npx.set_np)
-thread(shapes)
-with mxnet.util.np_array(False), mxnet.util.np_shape(False):
-    print(npx.is_np_shape(), npx.is_np_array())
-shapes()
-thread(shapes)
-go.set()
-early.join()
-"""
-    run = python(code)
-    on = "True True () (0, 2)\n"
-    assert (run.stdout, run.stderr) == (3 * on + "False False\n" + 3 * on, "")
 
 
 def test_python_without_docstrings_is_named():
