@@ -227,7 +227,7 @@ def test_any_block_trains_with_a_loss_of_its_own(begins_itself):
     net = Regressor(begins_itself)
     net.initialize()
     first = {} if begins_itself else {"state": net.lstm.begin_state(batch_size=4)}
-    settings = {"lr": 0.01, "optimizer": "adam", "num_tokens": 60 * X[:, :, 0].size, "loss": squares}
+    settings = {"lr": 0.03, "optimizer": "adam", "num_tokens": 20 * X[:, :, 0].size, "loss": squares}
     settings |= {"held_out": (X[:20], Y[:20])} if begins_itself else {}
     history = d2lutil.train(net, X, Y, d2lutil.Regular(10), **settings, **first)
     assert history[-1]["loss"] < 0.3 * history[0]["loss"]
