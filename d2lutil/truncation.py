@@ -219,6 +219,7 @@ def carry(h, xi):
         if xi == 0:
             return h.detach()
         validation.scheme([xi], dtype=h.dtype)  # beyond the range ξ·0 is NaN
+        xi = mxnet.np.array(xi, dtype=h.dtype, ctx=h.ctx)  # as a scalar MXNet refuses subnormal numbers
     stopped = h.detach()
     return stopped - xi * (stopped - h)  # x - ξ·0 is x to the bit, even for x = -0.0
 

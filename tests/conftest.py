@@ -3,6 +3,9 @@ from chromium import program
 
 import d2lutil  # noqa: F401  (before MXNet, whatever order the test modules import in)
 
+# isort: split
+import reference
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
@@ -11,6 +14,27 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.delenv("D2LUTIL_DATA_DIR", raising=False)
     return tmp_path / "cache" / "d2lutil" / "timemachine.txt"
+
+
+@pytest.fixture(params=reference.CELLS)
+def cell(request):
+    """Run a test for each cell; ``net`` and ``state`` are of that cell."""
+    return request.param
+
+
+@pytest.fixture
+def net(cell):
+    return reference.make_net(cell=cell)
+
+
+@pytest.fixture
+def text():
+    return reference.make_text()
+
+
+@pytest.fixture
+def state(cell):
+    return reference.make_state(cell=cell)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -17,26 +17,6 @@ COPIES = {
 }
 
 
-@pytest.fixture(params=CELLS)
-def cell(request):
-    return request.param
-
-
-@pytest.fixture
-def net(cell):
-    return reference.make_net(cell=cell)
-
-
-@pytest.fixture
-def text():
-    return reference.make_text()
-
-
-@pytest.fixture
-def state(cell):
-    return reference.make_state(cell=cell)
-
-
 def in_thread(function, *args):
     """Return what a function returns in another thread than the one that imported the package."""
     with ThreadPoolExecutor(1) as threads:

@@ -12,26 +12,6 @@ GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 LAYERS = {"tanh": gluon.rnn.RNN, "gru": gluon.rnn.GRU, "lstm": gluon.rnn.LSTM}
 
 
-@pytest.fixture(params=CELLS)
-def cell(request):
-    return request.param
-
-
-@pytest.fixture
-def net(cell):
-    return reference.make_net(cell=cell)
-
-
-@pytest.fixture
-def text():
-    return reference.make_text()
-
-
-@pytest.fixture
-def state(cell):
-    return reference.make_state(cell=cell)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_begin_state_is_zero_in_the_type_of_the_parameters(dtype, cell):
     state = reference.make_net(dtype, cell=cell).begin_state(4)

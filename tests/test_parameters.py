@@ -12,26 +12,6 @@ import d2lutil
 GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 
 
-@pytest.fixture(params=CELLS)
-def cell(request):
-    return request.param
-
-
-@pytest.fixture
-def net(cell):
-    return reference.make_net(cell=cell)
-
-
-@pytest.fixture
-def text():
-    return reference.make_text()
-
-
-@pytest.fixture
-def state(cell):
-    return reference.make_state(cell=cell)
-
-
 def test_parameters_have_the_documented_shapes(cell):
     net, width = CELLS[cell](VOCAB_SIZE, NUM_HIDDENS), GATES[cell] * NUM_HIDDENS
     expected = {

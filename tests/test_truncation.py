@@ -1,5 +1,8 @@
 import numpy
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from mxnet import autograd, np
 
 import d2lutil
@@ -136,27 +139,34 @@ def test_segments_cover_the_sequence(rng):
     assert [t for start, stop in parts for t in range(start, stop)] == list(range(200))
 
 
-STATES = {
-    "random": lambda dtype: numpy.random.default_rng(1).uniform(-1, 1, (50, 40)).astype(dtype),
-    "signed zeros": lambda dtype: numpy.array([0.0, -0.0], dtype),
-    "subnormal": lambda dtype: numpy.finfo(dtype).tiny / numpy.array([-2, 3, 1000], dtype),
-    "smallest": lambda dtype: numpy.array([-1, 1], dtype) * numpy.finfo(dtype).tiny,
-    "largest": lambda dtype: numpy.array([-1, 1], dtype) * numpy.finfo(dtype).max,
-}
-WEIGHTS = [0, 0.0, 1e-30, 0.1, 0.5, 1, 1 / 0.7, 2, 1e6, 3.4e38]
+@st.composite
+def carried(draw):
+    """Return a state, from zeros of either sign to the largest numbers, and a weight or one a column."""
+    dtype, weight = draw(st.sampled_from(["float32", "float64"])), st.floats(0, MOST)
+    numbers = st.floats(allow_nan=False, allow_infinity=False, width=32 if dtype == "float32" else 64)
+    value = draw(arrays(dtype, array_shapes(min_dims=2, max_dims=2, max_side=4), elements=numbers))
+    return value, draw(weight | st.lists(weight, min_size=len(value), max_size=len(value)))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("xi", WEIGHTS)
+MOST = 3.4e38  # a weight that float32 holds
+SMALL, LARGE = numpy.finfo("float32").tiny, numpy.finfo("float32").max
+
+
 @pytest.mark.parametrize("recording", [False, True])
-def test_carry_returns_the_value_to_the_bit(dtype, state, xi, recording):
-    value = STATES[state](dtype)
-    h = np.array(value, dtype=dtype)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(case=carried())
+@example(case=(numpy.array([[0.0, -0.0]]), 1 / 0.7))
+@example(case=(numpy.float32([[SMALL / 1000, -SMALL / 3]]), 0.1))
+@example(case=(numpy.float32([[SMALL, -LARGE]]), MOST))
+@example(case=(numpy.array([[0.5, -0.5]]), 5e-324))
+@example(case=(numpy.array([[-0.0, 1e300], [-1.7e308, 0.1]]), [1e-30, MOST]))
+def test_carry_returns_the_value_to_the_bit(recording, case):
+    value, xi = case
+    h = np.array(value, dtype=value.dtype)
     h.attach_grad()
     with autograd.record() if recording else autograd.pause():
         carried = d2lutil.carry(h, xi)
-    assert carried.dtype == dtype
+    assert carried.dtype == value.dtype
     assert carried.asnumpy().tobytes() == value.tobytes()
 
 
