@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from launches import LIMIT, ROOT, TRAIN
+from launches import LIMIT, ROOT, TRAIN, launched
 
 from d2lutil.cluster import __main__ as launcher
 from d2lutil.cluster import supervisor
@@ -124,11 +124,10 @@ def test_options_that_contradict_the_hosts_file_are_named(capsys, tmp_path):
 def test_a_command_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "hosts.txt"
     path.write_text("10.0.0.1\n")
-    words = [sys.executable, "-m", "d2lutil.cluster", "--hosts", path, "--via", "nowhere {host} {x}", TRAIN]
-    run = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT, cwd=ROOT)
-    assert run.returncode == 1
-    assert "d2lutil.cluster: cannot start a process: [Errno 2]" in run.stderr
-    assert "Traceback" not in run.stderr
+    code, output, _ = launched("--hosts", path, "--via", "nowhere {host} {x}", TRAIN)
+    assert code == 1
+    assert "d2lutil.cluster: cannot start a process: [Errno 2]" in output
+    assert "Traceback" not in output
 
 
 def test_a_taken_port_is_named_before_anything_starts(capsys, monkeypatch):
