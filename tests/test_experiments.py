@@ -262,5 +262,5 @@ def test_arguments(capsys):
     from experiments import __main__
 
     with pytest.raises(SystemExit):
-        __main__.main(["recal"])
-    assert "NAME=recal; allowed: text_tuning, text" in capsys.readouterr().err
+        __main__.main(["other"])
+    assert "NAME=other; allowed: text_tuning, text" in capsys.readouterr().err
