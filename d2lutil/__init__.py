@@ -15,7 +15,7 @@ from d2lutil.figures import COLORS, partition, reach_map, use_style
 from d2lutil.gradient import bptt, clip_gradients, zero_gradients
 from d2lutil.jacobians import influence, jacobians
 from d2lutil.networks import GRU, LSTM, RNN
-from d2lutil.notebook import compare, glue
+from d2lutil.notebook import compare, glue, rows
 from d2lutil.schemes import Full, LengthDependent, Randomized, Regular, Scheme, Unweighted
 from d2lutil.text import Vocab, normalize, split_streams, streams
 from d2lutil.training import train
@@ -56,6 +56,7 @@ __all__ = [
     "reach",
     "reach_map",
     "regular",
+    "rows",
     "segments",
     "split_streams",
     "streams",

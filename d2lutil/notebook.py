@@ -1,10 +1,13 @@
-"""Results that the prose quotes, and the line in which a cell compares two of them."""
+"""Results that the prose quotes, rows of the experiments, and the line in which a cell compares numbers."""
+
+import csv
+from pathlib import Path
 
 import numpy
 
 from d2lutil import validation
 
-__all__ = ["compare", "glue"]
+__all__ = ["compare", "glue", "rows"]
 
 
 def compare(name, value, reference, bound):
@@ -71,3 +74,45 @@ def glue(name, text):
         metadata={"scrapbook": {"name": name, "mime_prefix": prefix}},
         raw=True,
     )
+
+
+def rows(name: str) -> list[dict]:
+    """Return the rows of an experiment, which ``make experiments`` has written.
+
+    Parameters
+    ----------
+    name : str
+        Of the experiment, as "text".
+
+    Returns
+    -------
+    list of dict
+        One a run: its settings and what it measured, by column; numbers as numbers.
+
+    Raises
+    ------
+    ValueError
+        The name is no plain word, so that it could lead elsewhere.
+    FileNotFoundError
+        ``NAME.csv`` lies neither beside the notebook, as in Colab, nor in ``experiments/results`` of a
+        folder above.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"name={validation.short(name)}; allowed: that of an experiment, as 'text'")
+    here, file = Path.cwd(), f"{name}.csv"
+    places = [here / file, *(up / "experiments" / "results" / file for up in (here, *here.parents))]
+    for path in places:
+        if path.exists():
+            with open(path, encoding="utf-8", newline="") as lines:
+                return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(lines)]
+    raise FileNotFoundError(f"name={name!r}: {file} is neither in {here} nor in experiments/results above")
+
+
+def number(text):
+    """Return a text that is a number as one, and any other as it is."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text

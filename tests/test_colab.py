@@ -112,6 +112,8 @@ def book(tmp_path_factory):
     (folder / "conf.py").write_text(CONFIGURATION)
     (folder / "sources.bib").write_text(SOURCES)
     (folder / "book" / "index.md").write_text(INDEX)
+    (folder / "experiments" / "results").mkdir(parents=True)
+    (folder / "experiments" / "results" / "toy.csv").write_text("arm,seed\nwhole,0\n")
     (folder / "book" / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     figure = {"figure": {"caption": "A line.", "name": "fig-ch"}, "image": {"alt": "A line"}}
     picture = new_output("display_data", data={"text/plain": "<Figure>"})
@@ -126,7 +128,7 @@ def book(tmp_path_factory):
         code("glue('mean', '2.5')", glued("mean", "2.5"), tags=hidden),
         code("assert x", new_output("stream", text="yes"), mystnb=shown, mutation={}, tags=checked),
         new_markdown_cell("After the figure.\n\n" + EXERCISE),
-        code("x + 1"),
+        code('x + len(d2lutil.rows("toy"))'),
         new_markdown_cell("```{solution-end}\n```\n\nThe end."),
     ]
     others = [new_markdown_cell("# Other"), code("1", glued("mean", "3.5"), tags=hidden)]
@@ -195,7 +197,7 @@ def test_references_lead_into_the_notebooks_beside(local):
 
 def test_a_notebook_beside_the_package_installs_nothing(local, alone):
     code = [[c.source for c in notebook.cells if c.cell_type == "code"] for notebook in (local, alone)]
-    assert code[0] == code[1][1:]
+    assert code[0] == code[1][2:]  # that one installs, and writes the rows that it reads
     assert "pip" not in "".join(code[0])
     assert local.metadata.kernelspec.name == "python3"
 
@@ -225,7 +227,7 @@ def test_blocks_become_markdown(alone):
 
 
 def test_order_of_the_cells(alone):
-    begin = [cell.source.split("\n")[0] for cell in alone.cells[3:]]
+    begin = [cell.source.split("\n")[0] for cell in alone.cells[4:]]
     assert begin == [
         "x = 1",
         "**Fig. 1.1.** A line.",
@@ -234,7 +236,7 @@ def test_order_of_the_cells(alone):
         "After the figure.",
         "### Exercise 1.1 (Adding)",
         "#### Solution to Exercise 1.1",
-        "x + 1",
+        'x + len(d2lutil.rows("toy"))',
         "The end.",
         "## References",
     ]
@@ -262,6 +264,11 @@ def test_a_check_is_folded_under_its_title(alone):
     assert check.outputs
     assert "mutation" not in check.metadata
     assert "Checks of this chapter" not in prose(alone)  # that list is for paper
+
+
+def test_the_rows_of_an_experiment_come_along(alone, local):
+    assert "%%writefile toy.csv\narm,seed\nwhole,0\n" in [cell.source for cell in alone.cells]
+    assert not any(cell.source.startswith("%%writefile") for cell in local.cells)
 
 
 def test_installation_names_the_commit(linked):

@@ -34,17 +34,19 @@ def test_a_chapter_keeps_its_code(path):
 
 
 @chapters
-def test_a_chapter_brings_the_programs_it_runs(path):
+def test_a_chapter_brings_the_programs_that_it_runs_and_the_rows_that_it_reads(path):
     code = [
         c.source for c in nbformat.read(WRITTEN / path.name, as_version=4).cells if c.cell_type == "code"
     ]
     written = [cell.split("\n", 1) for cell in code if cell.startswith("%%writefile ")]
-    run = set(re.findall(r"\"(\w+\.py)\"", "\n".join(code[1 + len(written) :])))
-    assert {head.split()[1] for head, _ in written} == {
-        name for name in run if (ROOT / "book" / name).exists()
+    own = "\n".join(code[1 + len(written) :])
+    programs = [ROOT / "book" / name for name in re.findall(r"\"(\w+\.py)\"", own)]
+    results = ROOT / "experiments" / "results"
+    rows = [results / f"{name}.csv" for name in re.findall(r"\brows\(\"(\w+)\"\)", own)]
+    needed = {path.name: path.read_text(encoding="utf-8") for path in (*programs, *rows) if path.exists()}
+    assert {head.split()[1]: text.strip() for head, text in written} == {
+        name: text.strip() for name, text in needed.items()
     }
-    for head, text in written:
-        assert text.strip() == (ROOT / "book" / head.split()[1]).read_text(encoding="utf-8").strip()
 
 
 @chapters

@@ -43,6 +43,7 @@ def stages(make="make"):
         Stage("book", [*target, "book"], 60),
         Stage("colab", [*target, "colab"], 20),
         Stage("pytest", [sys.executable, *PYTEST.split()], 150),
+        Stage("experiments", [sys.executable, "-m", "experiments", "--check"], 60),
         Stage("notebooks", [sys.executable, "tools/notebooks.py", "check"], CORE_SECONDS * chapters / 2),
     ]
 

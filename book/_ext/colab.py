@@ -12,6 +12,7 @@ from this working copy.
 """
 
 import os
+import re
 import shlex
 from importlib import metadata
 from pathlib import Path
@@ -68,15 +69,26 @@ def installation(spec):
     )
 
 
-def programs(folder, cells):
-    """Return cells that write the programs beside a chapter that it runs."""
+def files(folder, cells):
+    """Return cells that write what a chapter runs or reads beside it.
+
+    These are the programs in its folder that it names, and the rows of the
+    experiments that it calls for.
+    """
     code = "\n".join(
         cell.source for cell in cells if cell.cell_type == "code"
     )
-    return [
-        new_code_cell(f"%%writefile {path.name}\n{path.read_text('utf-8')}")
+    found = {
+        path.name: path
         for path in sorted(folder.glob("*.py"))
         if f'"{path.name}"' in code
+    }
+    for name in re.findall(r'd2lutil\.rows\("(\w+)"\)', code):
+        file = f"{name}.csv"
+        found[file] = folder.parent / "experiments" / "results" / file
+    return [
+        new_code_cell(f"%%writefile {name}\n{path.read_text('utf-8')}")
+        for name, path in found.items()
     ]
 
 
@@ -207,7 +219,7 @@ class ColabBuilder(MarkdownBuilder):
         cells = [
             new_markdown_cell(header(os.environ, self.address(docname))),
             new_code_cell(installation(specification(os.environ))),
-            *programs(path.parent, chapter),
+            *files(path.parent, chapter),
             *assemble(translator.astext(), chapter),
             *bibliography(translator.sources.values()),
         ]
