@@ -28,11 +28,17 @@ def main(arguments=None):
         parser.error(f"NAME={' '.join(unknown)}; allowed: {', '.join(plan.EXPERIMENTS)}")
     os.environ |= dict.fromkeys(SETTINGS, "1")  # of the pool, whose processes load NumPy and MXNet anew
     with multiprocessing.get_context("spawn").Pool(processors()) as pool:
-        if given.check:
-            return check(names, pool, given.seed)
-        commit = table.commit()
-        for name in names:
-            runs.execute(name, pool, commit)
+        code = check(names, pool, given.seed) if given.check else run(names, pool)
+        pool.close()
+        pool.join()
+    return code
+
+
+def run(names, pool):
+    """Run what is missing, and write the effects once every run has its row."""
+    commit = table.commit()
+    for name in names:
+        runs.execute(name, pool, commit)
     if all(map(runs.complete, plan.EXPERIMENTS)):
         effects.write()
     return 0

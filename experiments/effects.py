@@ -1,18 +1,16 @@
 """What the tables say about the comparisons of the plan: effects, errors, and the power to see them."""
 
-import csv
 import functools
 import importlib
 from typing import NamedTuple
 
 import numpy
 
-from experiments import plan
-from experiments.table import RESULTS
+from experiments import plan, table
 
 __all__ = ["Effect", "effect", "effects", "quantile", "write"]
 
-PATH = RESULTS / "effects.csv"
+PATH = table.RESULTS / "effects.csv"
 ABOUT = ("experiment", "network", "question", "metric")
 NUMBERS = ("arm", "other", "effect", "error", "bound", "smallest")
 
@@ -47,9 +45,8 @@ def quantile(probability, degrees):
         Between 0.5 and 1.
     degrees : int
     """
-    u = numpy.linspace(0, numpy.pi / 2, 200_001)[
-        :-1
-    ]  # t = √degrees tan u: the density is cos u^(degrees - 1)
+    # t = √degrees tan u has the density cos u^(degrees - 1)
+    u = numpy.linspace(0, numpy.pi / 2, 200_001)[:-1]
     mass = numpy.cumsum(numpy.cos(u) ** (degrees - 1))
     below = 0.5 + 0.5 * mass / mass[-1]
     return float(degrees**0.5 * numpy.tan(numpy.interp(probability, below, u)))
@@ -131,7 +128,4 @@ def effects():
 def write():
     """Write the effects to ``results/effects.csv``."""
     found = effects()
-    with open(PATH, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    table.write(PATH, list(found[0]), found)

@@ -5,9 +5,9 @@ import functools
 import numpy
 
 import d2lutil
-from experiments import networks
+from experiments import lags, networks
 
-__all__ = ["ARMS", "OPTIMIZERS", "PASSES", "THETA", "corpus", "train"]
+__all__ = ["ARMS", "CASES", "OPTIMIZERS", "PASSES", "THETA", "by_lag", "corpus", "train"]
 
 NUM_HIDDENS, STREAMS, WINDOW, THETA = 128, 32, 70, 0.25
 PASSES = {"tanh": 14, "lstm": 6, "gru": 6, "linear": 6}
@@ -16,6 +16,10 @@ ARMS = [  # the seven with clipping, two without, then what is taken away
     *("whole", "chunks 35", "chunks 5", "chunks 1", "randomized 35", "random lengths 35", "chunks 53"),
     *("whole, unclipped", "chunks 1, unclipped"),
     *("whole, no state", "chunks 1, no state", "whole, other optimizer", "chunks 1, other optimizer"),
+]
+CASES = [(network, arm) for network in ("tanh", "lstm") for arm in ARMS] + [
+    ("gru", "whole"),
+    ("linear", "whole"),
 ]
 
 
@@ -40,7 +44,7 @@ def scheme_of(arm, seed):
     return randomized if name == "randomized" else d2lutil.Unweighted(randomized)
 
 
-def train(network, arm, seed, rate, passes, text=None, callback=None):
+def train(network, arm, seed, rate, passes, callback=None):
     """Train a network in the way of an arm.
 
     Parameters
@@ -53,8 +57,6 @@ def train(network, arm, seed, rate, passes, text=None, callback=None):
         The learning rate at the start; it falls linearly to a twentieth.
     passes : float
         Over the text.
-    text : pair of int arrays, optional
-        Default: the novel.
     callback : callable, optional
         ``callback(net, updates)`` after each update.
 
@@ -63,8 +65,7 @@ def train(network, arm, seed, rate, passes, text=None, callback=None):
     net, norms
         The network, and the norm of each update's gradient before clipping, per prediction.
     """
-    vocab, novel, _ = corpus()
-    X, Y = novel if text is None else text
+    vocab, (X, Y), _ = corpus()
     net = networks.make(network, len(vocab), NUM_HIDDENS, seed)
     num_tokens, norms = int(passes * X.size), []
     updates = num_tokens / (WINDOW * STREAMS)
@@ -88,3 +89,9 @@ def train(network, arm, seed, rate, passes, text=None, callback=None):
         after_update=note,
     )
     return net, numpy.array(norms)
+
+
+def by_lag(net):
+    """Return the gradient of held-out text by lag, and β of its first 40 lags."""
+    split = lags.by_lag(net, *(array[:200] for array in corpus()[2]), num_lags=100)
+    return split, round(lags.decay(split.sizes[:40]), 5)

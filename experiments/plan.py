@@ -46,6 +46,18 @@ class Comparison(NamedTuple):
     other: dict
 
 
+def compared(experiment, network, metric, pairs):
+    """Return a comparison for each ``(question, arm, other)``; an arm is a name, or columns of its rows."""
+
+    def columns(arm):
+        return {"arm": arm} if isinstance(arm, str) else arm
+
+    return [
+        Comparison(experiment, network, question, metric, columns(arm), columns(other))
+        for question, arm, other in pairs
+    ]
+
+
 def text_comparisons(network):
     """Return the comparisons on the novel; in percent of the other arm's perplexity."""
     pairs = [
@@ -64,12 +76,10 @@ def text_comparisons(network):
             "whole, other optimizer",
         ),
     ]
-    found = [
-        Comparison("text", network, question, "held_out", {"arm": arm}, {"arm": other})
-        for question, arm, other in pairs
-    ]
     gap = "Is truncation a regularizer: a smaller ratio of held-out to training perplexity?"
-    return [*found, Comparison("text", network, gap, "gap", {"arm": "chunks 5"}, {"arm": "whole"})]
+    return compared("text", network, "held_out", pairs) + compared(
+        "text", network, "gap", [(gap, "chunks 5", "whole")]
+    )
 
 
 def equal_rate_comparisons(network):
@@ -81,19 +91,11 @@ def equal_rate_comparisons(network):
             ("randomized 35", "random lengths 35"),
             ("randomized 35", "chunks 53"),
         ]
-    found = [
-        Comparison(
-            "equal_rate",
-            network,
-            f"{arm} against {other}, at an equal rate",
-            "held_out",
-            {"arm": arm},
-            {"arm": other},
-        )
-        for arm, other in pairs
-    ]
+    asked = [(f"{arm} against {other}, at an equal rate", arm, other) for arm, other in pairs]
     gap = "chunks 5 against whole, at an equal rate: held-out over training perplexity"
-    return [*found, Comparison("equal_rate", network, gap, "gap", {"arm": "chunks 5"}, {"arm": "whole"})]
+    return compared("equal_rate", network, "held_out", asked) + compared(
+        "equal_rate", network, "gap", [(gap, "chunks 5", "whole")]
+    )
 
 
 def recall_comparisons(network):
@@ -122,9 +124,7 @@ def recall_comparisons(network):
             at("full", 0),
         ),
     ]
-    return [
-        Comparison("recall", network, question, "accuracy", arm, other) for question, arm, other in pairs
-    ]
+    return compared("recall", network, "accuracy", pairs)
 
 
 def estimator_comparisons(network):
@@ -150,9 +150,7 @@ def estimator_comparisons(network):
             at("randomized", 17.0),
         ),
     ]
-    return [
-        Comparison("estimators", network, question, "error", arm, other) for question, arm, other in pairs
-    ]
+    return compared("estimators", network, "error", pairs)
 
 
 def distance_comparisons(network):

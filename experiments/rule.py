@@ -1,7 +1,7 @@
 """The rule for τ, «measure β once, take five to ten times 1/(1-β)»: networks trained at the τ it names."""
 
 import d2lutil
-from experiments import lags, novel, table, text, text_tuning
+from experiments import novel, table, text, text_tuning
 
 __all__ = ["TABLE", "measure", "runs"]
 
@@ -29,12 +29,11 @@ def measure(network, factor, seed):
     tau = max(1, round(factor / (1 - row["beta"])))
     rate = text_tuning.best(network, ARM)
     net, _ = novel.train(network, f"chunks {tau}", seed, rate, novel.PASSES[network])
-    held_out = novel.corpus()[2]
-    split = lags.by_lag(net, *(array[:200] for array in held_out), num_lags=100)
+    split, beta_after = novel.by_lag(net)
     return {
         "beta": row["beta"],
         "tau": tau,
-        "held_out": round(d2lutil.perplexity(net, *held_out), 5),
+        "held_out": round(d2lutil.perplexity(net, *novel.corpus()[2]), 5),
         "window": split.window(),
-        "beta_after": round(lags.decay(split.sizes[:40]), 5),
+        "beta_after": beta_after,
     }

@@ -71,13 +71,7 @@ class Table:
 
     def write(self, rows):
         """Replace the file by these rows."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".part")
-        with open(draft, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        draft.replace(self.path)
+        write(self.path, self.columns, rows)
 
     def describe(self, rows):
         """Write ``results/NAME.json``: how the rows came about."""
@@ -94,6 +88,17 @@ class Table:
         }
         text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         self.path.with_suffix(".json").write_text(text, encoding="utf-8")
+
+
+def write(path, columns, rows):
+    """Write rows as CSV; the file is either the old one or the new one, whatever interrupts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    with open(draft, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    draft.replace(path)
 
 
 def processor():

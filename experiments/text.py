@@ -3,7 +3,7 @@
 import numpy
 
 import d2lutil
-from experiments import lags, novel, table, text_tuning
+from experiments import novel, table, text_tuning
 
 __all__ = ["TABLE", "measure", "runs"]
 
@@ -15,9 +15,9 @@ MARGINS = {"held_out": {"rel_tol": 0.03}, "rate": {"rel_tol": 0}}
 
 def runs():
     """Return the settings of all runs: all arms of tanh and LSTM, one of each other network."""
-    arms = [(network, arm) for network in ("tanh", "lstm") for arm in novel.ARMS]
-    arms += [("gru", "whole"), ("linear", "whole")]
-    return [{"network": network, "arm": arm, "seed": seed} for network, arm in arms for seed in SEEDS]
+    return [
+        {"network": network, "arm": arm, "seed": seed} for network, arm in novel.CASES for seed in SEEDS
+    ]
 
 
 def measure(network, arm, seed, rate=None):
@@ -27,12 +27,8 @@ def measure(network, arm, seed, rate=None):
     _, (X, Y), held_out = novel.corpus()
     found = {"reach": -1, "window": -1, "beta": -1}  # the linear network has no Jacobians worth it
     if network != "linear":
-        split = lags.by_lag(net, *(array[:200] for array in held_out), num_lags=100)
-        found = {
-            "reach": split.reach(),
-            "window": split.window(),
-            "beta": round(lags.decay(split.sizes[:40]), 5),
-        }
+        split, beta = novel.by_lag(net)
+        found = {"reach": split.reach(), "window": split.window(), "beta": beta}
     return {
         "rate": rate,
         "held_out": round(d2lutil.perplexity(net, *held_out), 5),

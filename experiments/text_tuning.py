@@ -65,11 +65,9 @@ def merits(tried, network, arm, rows):
 def runs():
     """Return the settings of all runs; more of them, where those that are done call for another rate."""
     rows = TABLE.rows()
-    arms = [(network, arm) for network in ("tanh", "lstm") for arm in novel.ARMS]
-    arms += [("gru", "whole"), ("linear", "whole")]
     return [
         {"network": network, "arm": arm, "rate": rate, "seed": seed}
-        for network, arm in arms
+        for network, arm in novel.CASES
         for rate in ladder(network, arm, rows)
         for seed in SEEDS
     ]

@@ -37,12 +37,15 @@ def test_a_slow_reader_gets_all_lines(monkeypatch):
     monkeypatch.setattr(supervisor, "PATIENCE", 0.2)
     seen = []
 
-    def read(reader):
+    def read(end):
         time.sleep(3)
-        seen.extend(reader)
+        with open(end, "rb") as lines:
+            seen.extend(lines)
 
-    with pipe() as reader:
-        thread = threading.Thread(target=read, args=(reader,))
+    with (
+        pipe() as reader
+    ):  # which is closed before the last lines are read, so the thread has an end of its own
+        thread = threading.Thread(target=read, args=(os.dup(reader.fileno()),))
         thread.start()
         message, _ = supervise("for k in range(12_000): print(k)")  # more than a pipe holds, not than two
     thread.join()
