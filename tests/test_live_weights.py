@@ -5,7 +5,7 @@ import itertools
 import numpy
 import pytest
 from browser import PHONE, Visit
-from chapter import run
+from chapters import run
 from hands import centre, drag, pytestmark, slide, state, swipe, uniform  # noqa: F401
 
 import d2lutil

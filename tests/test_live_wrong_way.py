@@ -3,7 +3,7 @@
 import numpy
 import pytest
 from browser import PHONE, Visit
-from chapter import glued, run
+from chapters import glued, run
 from hands import centre, drag, pytestmark, slide, state, swipe  # noqa: F401
 
 pytest_plugins = ["visits"]

@@ -15,20 +15,21 @@ CHAPTERS = [name for name in READ if "equation-eq-" in (SITE / name).read_text(e
 
 # Ratio of contrast of each text in the page's column against what is painted behind it.
 CONTRASTS = """() => {
+    const parts = colour => colour.match(/[\\d.]+/g).map(Number);
     const luminance = colour => {
-        const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
+        const [r, g, b] = colour.map(v => v / 255)
             .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
         return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-    const ground = part => {
-        for (; part; part = part.parentElement) {
-            const colour = getComputedStyle(part).backgroundColor;
-            if (!/, 0\\)$|transparent/.test(colour)) return colour; }
-        return "rgb(255, 255, 255)"; };
+    const ground = part => {  // layers that let light through, on white paper
+        if (!part) return [255, 255, 255];
+        const [r, g, b, kept = 1] = parts(getComputedStyle(part).backgroundColor);
+        const below = kept < 1 ? ground(part.parentElement) : [0, 0, 0];
+        return [r, g, b].map((v, k) => kept * v + (1 - kept) * below[k]); };
     const found = new Map();
     document.querySelectorAll(".bd-article :is(p, li, h1, h2, td, th, pre, pre span, a, code, .katex-html)")
         .forEach(part => {
             if (!part.checkVisibility() || !part.textContent.trim()) return;
-            const pair = [getComputedStyle(part).color, ground(part)];
+            const pair = [parts(getComputedStyle(part).color).slice(0, 3), ground(part)];
             if (found.has(pair.join())) return;
             const [dark, light] = pair.map(luminance).sort((a, b) => a - b);
             found.set(pair.join(), [(light + 0.05) / (dark + 0.05), luminance(pair[1]),
