@@ -37,7 +37,7 @@
     const x = live.linear([-0.5, MOST + 0.5], [left, right]), y = live.linear([0, 1], [top + height, top + 44]);
     const wide = 0.7 * (x(1) - x(0));
     return [text("Losses that keep a lag", left - 38, top + 10, "name"),
-      text("bars: these borders; line: mean of all borders", left - 38, top + 27),
+      text("bars: these borders; line: any border", left - 38, top + 27),
       live.yAxis(y, left, right, {ticks: [0, 0.5, 1], format: tick => `${100 * tick} %`}),
       live.xAxis(x, top + height, "lag k = t − i", {ticks: [0, 2, 4, 6, 8, 10, 12]}),
       lag.map((share, k) => svg("rect", {class: "bar", x: x(k) - wide / 2, y: y(share), width: wide, height: y(0) - y(share)})),
