@@ -36,7 +36,7 @@
     return [text(what, 0, 14, "name"), text(`${held} arrays in memory`, width, 14, "small", "end"),
       square(0, steps, "empty", 24, 22), square(start, step, "bar", 24, 22),
       Array.from({length: kept}, (_, k) => svg("rect", {class: "kept", x: Math.min(k * s * cell, width - 3), y: 20, width: Math.max(2.5, Math.min(5, cell)), height: 30})),
-      text("bars: checkpoints; grey: states of the open segment", 0, 74),
+      text("bars: checkpoints; grey: the open segment", 0, 74),
       svg("polygon", {points: `${step * cell - 6},60 ${step * cell + 6},60 ${step * cell},51`})];
   };
 
