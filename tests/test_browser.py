@@ -259,7 +259,7 @@ def test_solutions_unfold_by_keyboard(visits):
 def test_code_can_be_copied(visits):
     page = visits("book/truncated.html")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    cell = page.locator("div.cell_input div.highlight").first
+    cell = page.locator("div.cell_input div.highlight:visible").first
     cell.hover()
     cell.locator("button.copybtn").click()
     copied = page.evaluate("navigator.clipboard.readText()")
