@@ -125,7 +125,7 @@ def mean_loss(net, X, Y, h, begins=None, weights=None, loss=None):
         O, h = forward(net, X[rows], h, None if begins is None else begins[rows])
         shape = X[rows].shape[:2]
         if loss is None and (O.ndim != 3 or Y.max() >= O.shape[2]):
-            allowed = f"{(*shape, Y.max() + 1)}, a logit for each of the targets"
+            allowed = f"{(*shape, int(Y.max()) + 1)}, a logit for each of the targets"
             raise ValueError(f"net returns O of shape {O.shape}; allowed: {allowed}")
         if loss is None:
             losses = cross_entropy(O.asnumpy(), Y[rows])
