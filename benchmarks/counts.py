@@ -33,7 +33,7 @@ class Count(NamedTuple):
 
 
 def count(xi):
-    """Return the :class:`Count` of a scheme ``(num_steps,)``, of ``(num_steps, batch_size)`` its largest."""
+    """Return the :class:`Count` of a scheme, of one of two dimensions the largest of its columns."""
     if xi.ndim == 2:
         counts = [count(column) for column in xi.T]
         return Count(*(max(values) for values in list(zip(*counts, strict=True))[:4]), calls=None)

@@ -24,6 +24,7 @@ class Products:
         self.arrays = [numpy.ones(size, "float32") for size in ones]
 
     def step(self, xi):
+        """Multiply."""
         W, W_hq, H, O = self.arrays
 
         def run(columns):

@@ -148,7 +148,13 @@ def count(schemes, shape, tau):
         ]
         for name, c in counted.items()
     ]
-    head = ["scheme", "multiplications, full = 100 %", "longest chain back", "states kept", "calls of a layer"]
+    head = [
+        "scheme",
+        "multiplications, full = 100 %",
+        "longest chain back",
+        "states kept",
+        "calls of a layer",
+    ]
     return table(head, rows)
 
 

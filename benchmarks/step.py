@@ -16,9 +16,11 @@ else:
     KINDS, LAYERS = [*CONTESTANTS, Torch, TorchLoop], (Gluon, Torch)
 
 WIDE, NARROW, SHORT = (1000, 32, 256), (1000, 1, 128), (35, 32, 256)
-SHAPES = {"tanh": [WIDE, NARROW, SHORT, (200, 128, 512)]} | dict.fromkeys(
-    ("gru", "lstm"), [WIDE, NARROW, SHORT]
-)
+SHAPES = {
+    "tanh": [WIDE, NARROW, SHORT, (200, 128, 512)],
+    "gru": [WIDE, NARROW, SHORT],
+    "lstm": [WIDE, NARROW, SHORT],
+}
 SECONDS = 1.5  # for a contestant under one scheme at one shape, while there is time
 MIN_ROUNDS, MAX_ROUNDS = 3, 9  # the fewest whatever the time: fewer give no ratio
 LONG = 0.5  # a loop, or a layer with many gates, that needs longer for one step does a part of it
@@ -113,7 +115,8 @@ def measure(cell, shape, deadline):
     Returns
     -------
     seconds : dict
-        By contestant and scheme, a number a round; of the tanh cell also of its products alone. What was measured on a part of the steps is scaled.
+        By contestant and scheme, a number a round; of the tanh cell also its products alone. What was
+        measured on a part of the steps is scaled.
     scaled : set
         The contestants and schemes that did a part of the steps.
     """

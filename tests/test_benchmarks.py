@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 import d2lutil
 from benchmarks import contestants, counts, machinery, memory, problem, products, report, step
@@ -17,6 +18,8 @@ from d2lutil import example, threads
 from d2lutil.compat import mxnet
 from d2lutil.fast import products as small_products
 from d2lutil.fast import strands
+from d2lutil.fast.kernels import KERNELS
+from tools import reading
 
 SHAPE = (60, 3, 5)
 CELLS = list(problem.GATES)
@@ -241,7 +244,8 @@ def test_tables_hold_what_was_measured(tmp_path):
     report.figure({"lstm": steps["lstm"]}, [wide, narrow], tmp_path / "step.svg")
     drawn = (tmp_path / "step.svg").read_text()
     assert drawn.startswith("<?xml")
-    assert "gluon.rnn" in drawn and products.Products.name not in drawn
+    assert "gluon.rnn" in drawn
+    assert products.Products.name not in drawn
 
 
 # The triangle knows what a scheme must do: a cell (t, i) is kept where reach is not 0.
@@ -308,6 +312,62 @@ def test_the_page_counts_six_steps_right():
         assert numbers == ["–" if number is None else str(number) for number in expected]
         kept = (example.terms(SIX[xi[name]]) != 0).sum() if name in xi else 6 + 5 + 4
         assert int(terms) == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        ("{:,} in all", counts.window(1000, 50).products),
+        ("which makes {:,}", counts.window(49, 50).products),
+        ("as many as {:,}", counts.count(d2lutil.full(1000)).products),
+        ("{} products, no weights", counts.count(d2lutil.regular(6, 2)).products),
+        ("{} terms. Two cuts", int((example.terms(d2lutil.regular(6, 2)) != 0).sum())),
+        ("longest chain of {}", counts.count(d2lutil.regular(6, 2)).chain),
+        ("groups of about {:,} predictions", strands.STATES_AT_ONCE),
+        ("takes {} bytes, so", 4 * memory.NUM_HIDDENS),
+        ("take {:,} bytes a step", 4 * memory.NUM_HIDDENS * memory.BATCH_SIZE),
+        ("{:.0f} MB. Compare", 4 * memory.NUM_HIDDENS * memory.BATCH_SIZE * memory.LENGTHS[-1] / 1e6),
+        ("with {} characters", problem.VOCAB_SIZE),
+    ],
+)
+def test_a_number_of_the_page_is_that_of_the_code(said, counted):
+    page = " ".join((BOOK / "cost.md").read_text(encoding="utf-8").split())
+    assert said.format(counted) in page
+
+
+def test_rows_that_a_prediction_keeps():
+    widths = {cell: sum(KERNELS[cell].widths) for cell in CELLS}
+    assert widths == {"tanh": 1, "gru": 5, "lstm": 6}  # the page says one, five and six
+
+
+def test_the_page_reads_in_the_minutes_that_it_says():
+    page = (BOOK / "cost.md").read_text(encoding="utf-8")
+    said = int(re.search(r"Time: (\d+) minutes", page)[1])
+    tables = re.sub(r"```\{include\} (\S+)\n```", lambda m: (BOOK / m[1]).read_text("utf-8"), page)
+    minutes = reading.measure(new_notebook(cells=[new_markdown_cell(tables)])).minutes
+    assert abs(said - minutes) <= 1  # a renewed table may have another word
+    assert said <= 20
+
+
+@pytest.mark.skipif(len(step.LAYERS) < 2, reason="PyTorch is not installed")
+def test_only_the_lstm_is_fused_in_pytorch():
+    torch = sys.modules["torch"]
+
+    def nodes(cell, num_steps):
+        layer = step.LAYERS[1](cell, *problem.problem(cell, (num_steps, 2, 4), "float32"))
+        H, _ = layer.read(layer.X, layer.state)
+        found, open_ends = set(), [H.grad_fn]
+        while open_ends:
+            node = open_ends.pop()
+            if node is not None and node not in found:
+                found.add(node)
+                open_ends += [before for before, _ in node.next_functions]
+        return len(found)
+
+    assert torch.backends.mkldnn.is_available()
+    assert nodes("lstm", 10) == nodes("lstm", 30)
+    for cell in ("tanh", "gru"):  # several nodes a step
+        assert nodes(cell, 30) - nodes(cell, 10) >= 3 * 20
 
 
 def test_the_counts_of_the_page_are_renewed():
