@@ -13,6 +13,7 @@ from benchmarks.products import Products, operations
 from benchmarks.step import MIN_ROUNDS
 
 MARKERS = {"full": "s", REGULAR: "o", "randomized every 25": "^", EVERY_STEP: "v", STAGGERED: "D"}
+NAMES = {"tanh": "tanh", "gru": "GRU", "lstm": "LSTM"}
 NONE = "–"  # not measured
 
 
@@ -37,13 +38,13 @@ def rates(steps, scaled):
         return ("≈ " if key in scaled[cell][shape] else "") + f"{rate:.3g}"
 
     rows = [
-        [cell, shape_name(shape), code(contestant)]
+        [NAMES[cell], shape_name(shape), code(contestant)]
         + [entry(cell, shape, (contestant, scheme)) for scheme in MARKERS]
         for cell, shapes in steps.items()
         for shape, seconds in shapes.items()
         for contestant in programs(seconds)
     ]
-    return table(["", "$(T, B, n)$", "", *MARKERS], rows)
+    return table(["cell", "(T, B, n)", "program", *MARKERS], rows)
 
 
 def code(contestant):
@@ -77,7 +78,7 @@ def over_chunks(steps, scaled, shape):
         return mark + spread(seconds[program, scheme], seconds[program, REGULAR])
 
     rows = [
-        [cell, code(program), *(entry(cell, program, scheme) for scheme in names)]
+        [NAMES[cell], code(program), *(entry(cell, program, scheme) for scheme in names)]
         for cell, shapes in steps.items()
         if shape in shapes
         for program in programs(shapes[shape])
@@ -95,7 +96,7 @@ def over_package(steps):
         return spread(measured[shape][program, REGULAR], measured[shape][Package.name, REGULAR])
 
     rows = [
-        [cell, code(program), *(entry(measured, shape, program) for shape in shapes)]
+        [NAMES[cell], code(program), *(entry(measured, shape, program) for shape in shapes)]
         for cell, measured in steps.items()
         for program in programs(next(iter(measured.values())))
         if program != Package.name
@@ -107,7 +108,7 @@ def machinery(measured):
     """Return the table of the seconds without a part of the machinery over those with all."""
     parts = [name for name in next(iter(measured.values())) if name != ALL]
     rows = [[name, *(spread(s[name], s[ALL]) for s in measured.values())] for name in parts]
-    return table(["without", *(f"{cell} {shape_name(shape)}" for cell, shape in measured)], rows)
+    return table(["without", *(f"{NAMES[cell]} {shape_name(shape)}" for cell, shape in measured)], rows)
 
 
 def products(steps, largest):
@@ -132,7 +133,7 @@ def products(steps, largest):
         ]
         for scheme in schemes
     ]
-    return table(["", *map(shape_name, steps)], rows)
+    return table(["(T, B, n)", *map(shape_name, steps)], rows)
 
 
 def count(schemes, shape, tau):
@@ -161,10 +162,10 @@ def count(schemes, shape, tau):
 def memory(peaks):
     """Return the table of memory: what one gradient adds to the process, and the process's peak."""
     rows = [
-        [cell, code(contestant), scheme, *(f"{peak - before:.0f} of {peak:.0f}" for peak in after)]
+        [NAMES[cell], code(contestant), scheme, *(f"{peak - before:.0f} of {peak:.0f}" for peak in after)]
         for (contestant, cell, scheme), (before, after) in peaks.items()
     ]
-    return table(["", "", "", *(f"T = {num_steps:,}" for num_steps in LENGTHS)], rows)
+    return table(["cell", "program", "scheme", *(f"T = {num_steps:,}" for num_steps in LENGTHS)], rows)
 
 
 def figure(steps, shapes, path):
@@ -202,7 +203,7 @@ def figure(steps, shapes, path):
                 ax.plot(rate, own.index(name), fillstyle=filled, label=scheme, **style)
             ax.set(xscale="log", ylim=(-0.6, len(own) - 0.4))
             ax.set_yticks(range(len(own)), own if ax is row[0] else [""] * len(own))
-            ax.set_title(f"{cell}, {columns(shape)}, {shape[2]} units", loc="left", fontsize=9)
+            ax.set_title(f"{NAMES[cell]}, {columns(shape)}, {shape[2]} units", loc="left", fontsize=9)
             ax.grid(axis="x", alpha=0.4)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     by_label = dict(zip(labels, handles, strict=True))

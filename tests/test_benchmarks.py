@@ -218,8 +218,8 @@ def test_tables_hold_what_was_measured(tmp_path):
     scaled = {cell: {shape: set() for shape in shapes} for cell, shapes in steps.items()}
     scaled["gru"][wide] = {("gluon.rnn", "full")}
     rates = report.rates(steps, scaled)
-    assert "| gru | (10, 2, 4) | `d2lutil.bptt` | 20 | 10 | 6.67 | 5 | 4 |" in rates
-    assert "| gru | (10, 2, 4) | `gluon.rnn` | ≈ 3.33 | 1.67 | 1.11 | 0.833 | – |" in rates
+    assert "| GRU | (10, 2, 4) | `d2lutil.bptt` | 20 | 10 | 6.67 | 5 | 4 |" in rates
+    assert "| GRU | (10, 2, 4) | `gluon.rnn` | ≈ 3.33 | 1.67 | 1.11 | 0.833 | – |" in rates
     assert products.Products.name not in rates
     half = "0.50 (0.50 to 0.50)"
     rest = ["1.50 (1.50 to 1.50)", "2.00 (2.00 to 2.00)"]
@@ -228,8 +228,8 @@ def test_tables_hold_what_was_measured(tmp_path):
         for row in [
             ["tanh", "`d2lutil.bptt`", half, *rest, "2.50 (2.50 to 2.50)"],
             ["tanh", "`gluon.rnn`", half, *rest, "–"],
-            ["gru", "`d2lutil.bptt`", half, *rest, "2.50 (2.50 to 2.50)"],
-            ["gru", "`gluon.rnn`", f"≈ {half}", *rest, "–"],
+            ["GRU", "`d2lutil.bptt`", half, *rest, "2.50 (2.50 to 2.50)"],
+            ["GRU", "`gluon.rnn`", f"≈ {half}", *rest, "–"],
         ]
     ]
     assert len(report.over_chunks(steps, scaled, narrow).splitlines()) == 2 + 2
@@ -237,8 +237,8 @@ def test_tables_hold_what_was_measured(tmp_path):
         "| cell | program | (10, 2, 4) | (20, 1, 4) |",
         "| --- | --- | --- | --- |",
         "| tanh | `gluon.rnn` | 6.00 (6.00 to 6.00) | – |",
-        "| gru | `gluon.rnn` | 6.00 (6.00 to 6.00) | – |",
-        "| lstm | `gluon.rnn` | 6.00 (6.00 to 6.00) | 6.00 (6.00 to 6.00) |",
+        "| GRU | `gluon.rnn` | 6.00 (6.00 to 6.00) | – |",
+        "| LSTM | `gluon.rnn` | 6.00 (6.00 to 6.00) | 6.00 (6.00 to 6.00) |",
     ]
     table = report.products(steps["tanh"], {wide: 5e9})
     assert "| seconds: products alone / `d2lutil.bptt`, full | 1.00 (0.50 to 1.00) |" in table
@@ -389,7 +389,7 @@ def test_the_page_includes_every_table_and_every_ratio_has_its_range():
 def test_table_of_the_machinery_divides_by_the_seconds_with_all_of_it():
     seconds = {("lstm", (10, 2, 4)): {machinery.ALL: [2.0, 4.0, 2.0], "tiles": [3.0, 5.0, 4.0]}}
     assert report.machinery(seconds).splitlines() == [
-        "| without | lstm (10, 2, 4) |",
+        "| without | LSTM (10, 2, 4) |",
         "| --- | --- |",
         "| tiles | 1.50 (1.25 to 2.00) |",
     ]
