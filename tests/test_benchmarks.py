@@ -13,6 +13,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 import d2lutil
+from benchmarks import __main__ as bench
 from benchmarks import contestants, counts, machinery, memory, problem, products, report, step
 from d2lutil import example, threads
 from d2lutil.compat import mxnet
@@ -376,6 +377,25 @@ def test_the_counts_of_the_page_are_renewed():
     drawn = problem.schemes(*step.WIDE[:2])
     written = (BOOK / "cost" / "counts.md").read_text(encoding="utf-8")
     assert written == report.count(drawn, step.WIDE, problem.TAU)
+
+
+def test_the_parts_write_what_the_page_includes(tmp_path, monkeypatch):
+    wide, narrow, short = (60, 3, 5), (60, 1, 5), (20, 3, 5)
+    monkeypatch.setattr(bench, "FOLDER", tmp_path)
+    monkeypatch.setattr(bench, "NAMED", {"wide": wide, "narrow": narrow, "short": short})
+    monkeypatch.setattr(bench, "MACHINERY", 0)
+    monkeypatch.setattr(memory, "peaks", lambda *case: (100.0, [101.0] * len(memory.LENGTHS)))
+    monkeypatch.setattr(step, "WIDE", wide)
+    monkeypatch.setattr(step, "NARROW", narrow)
+    monkeypatch.setattr(step, "SHAPES", {cell: [wide, narrow, short] for cell in CELLS})
+    monkeypatch.setattr(step, "TURN", 0)
+    monkeypatch.setattr(step, "PAUSE", 0)
+    monkeypatch.setattr(machinery, "SHAPES", [short])
+    for part in bench.PARTS.values():
+        part(0)
+    files = {path.name for path in (BOOK / "cost").iterdir()}
+    assert {path.name for path in tmp_path.iterdir()} == files
+    assert "| LSTM | `gluon.rnn` | full | 1 of 101 |" in (tmp_path / "memory.md").read_text("utf-8")
 
 
 def test_the_page_includes_every_table_and_every_ratio_has_its_range():
