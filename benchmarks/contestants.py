@@ -113,9 +113,11 @@ class Loop(Package):
     def step(self, xi):
         mxnet.base._LIB.MXSetNumOMPThreads(self.threads)
         try:
-            return self.run(xi)
+            loss = self.run(xi)
+            npx.waitall()  # the loss is there before the gradient: MXNet computes behind Python's back
         finally:
             mxnet.base._LIB.MXSetNumOMPThreads(1)  # what d2lutil gives MXNet
+        return loss
 
     def run(self, xi):
         """Do the work of :meth:`step`."""
@@ -162,11 +164,13 @@ class Gluon(Loop):
         for start, stop in d2lutil.segments(xi):
             state = [part.detach() for part in state]
             with autograd.record():
-                loss = 0
+                states = []
                 for a, b in pieces(xi[start:stop] != 1):
-                    run = slice(start + a, start + b)
-                    H, state = self.rnn(self.X[run], [d2lutil.carry(part, xi[start + a]) for part in state])
-                    loss = loss - npx.pick(npx.log_softmax(self.out(H)), self.Y[run]).sum()
+                    state = [d2lutil.carry(part, xi[start + a]) for part in state]
+                    H, state = self.rnn(self.X[start + a : start + b], state)
+                    states.append(H)
+                O = self.out(np.concatenate(states) if len(states) > 1 else H)
+                loss = -npx.pick(npx.log_softmax(O), self.Y[start:stop]).sum()
             loss.backward()
             total += float(loss)
         return total

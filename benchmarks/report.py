@@ -5,11 +5,15 @@ import numpy
 
 import d2lutil
 from benchmarks.contestants import Package
+from benchmarks.counts import counts, multiplications
 from benchmarks.machinery import ALL
 from benchmarks.memory import LENGTHS
 from benchmarks.problem import EVERY_STEP, REGULAR, STAGGERED
+from benchmarks.products import Products, operations
+from benchmarks.step import MIN_ROUNDS
 
 MARKERS = {"full": "s", REGULAR: "o", "randomized every 25": "^", EVERY_STEP: "v", STAGGERED: "D"}
+NAMES = {"tanh": "tanh", "gru": "GRU", "lstm": "LSTM"}
 NONE = "–"  # not measured
 
 
@@ -34,13 +38,13 @@ def rates(steps, scaled):
         return ("≈ " if key in scaled[cell][shape] else "") + f"{rate:.3g}"
 
     rows = [
-        [cell, shape_name(shape), code(contestant)]
+        [NAMES[cell], shape_name(shape), code(contestant)]
         + [entry(cell, shape, (contestant, scheme)) for scheme in MARKERS]
         for cell, shapes in steps.items()
         for shape, seconds in shapes.items()
-        for contestant in dict.fromkeys(name for name, _ in seconds)
+        for contestant in programs(seconds)
     ]
-    return table(["", "$(T, B, n)$", "", *MARKERS], rows)
+    return table(["cell", "(T, B, n)", "program", *MARKERS], rows)
 
 
 def code(contestant):
@@ -49,76 +53,123 @@ def code(contestant):
 
 
 def spread(numerator, denominator):
-    """Return the ratio of two lists of seconds, round by round: median, least, most, or the only one."""
+    """Return the ratio of two lists of seconds, round by round, as text: its median, least and most."""
     rounds = min(len(numerator), len(denominator))
+    if rounds < MIN_ROUNDS:
+        raise ValueError(f"{rounds} rounds; allowed: at least {MIN_ROUNDS} for a ratio")
     ratios = numpy.array(numerator[:rounds]) / numpy.array(denominator[:rounds])
-    if rounds == 1:
-        return f"{ratios[0]:.2f} (once)"
     return f"{numpy.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
 
 
-def ratios(steps):
-    """Return a cell's table of ratios: the package's schemes, the others' seconds over the package's."""
+def programs(seconds):
+    """Return the names of the programs that were measured, in their order."""
+    return [name for name in dict.fromkeys(name for name, _ in seconds) if name != Products.name]
 
-    def row(label, key):
-        cells = [spread(s[key], s[Package.name, REGULAR]) if key in s else NONE for s in steps.values()]
-        return [label, *cells]
 
-    keys = dict.fromkeys(key for seconds in steps.values() for key in seconds)
-    schemes = [name for name in MARKERS if (Package.name, name) in keys and name != REGULAR]
-    others = dict.fromkeys(name for name, _ in keys if name != Package.name)
-    rows = [row(f"{name} / regular", (Package.name, name)) for name in schemes]
-    rows += [row(f"{code(o)} / {code(Package.name)}, both regular", (o, REGULAR)) for o in others]
-    return table(["seconds over seconds", *map(shape_name, steps)], rows)
+def over_chunks(steps, scaled, shape):
+    """Return, for every cell and program at a shape, the seconds of each scheme over those of chunks."""
+    names = [name for name in MARKERS if name != REGULAR]
+
+    def entry(cell, program, scheme):
+        seconds = steps[cell][shape]
+        if (program, scheme) not in seconds:
+            return NONE
+        mark = "≈ " if {(program, scheme), (program, REGULAR)} & scaled[cell][shape] else ""
+        return mark + spread(seconds[program, scheme], seconds[program, REGULAR])
+
+    rows = [
+        [NAMES[cell], code(program), *(entry(cell, program, scheme) for scheme in names)]
+        for cell, shapes in steps.items()
+        if shape in shapes
+        for program in programs(shapes[shape])
+    ]
+    return table(["cell", "program", *names], rows)
+
+
+def over_package(steps):
+    """Return, for every cell and shape, the other programs' seconds over the package's, under chunks."""
+    shapes = list(dict.fromkeys(shape for measured in steps.values() for shape in measured))
+
+    def entry(measured, shape, program):
+        if shape not in measured:
+            return NONE
+        return spread(measured[shape][program, REGULAR], measured[shape][Package.name, REGULAR])
+
+    rows = [
+        [NAMES[cell], code(program), *(entry(measured, shape, program) for shape in shapes)]
+        for cell, measured in steps.items()
+        for program in programs(next(iter(measured.values())))
+        if program != Package.name
+    ]
+    return table(["cell", "program", *map(shape_name, shapes)], rows)
 
 
 def machinery(measured):
     """Return the table of the seconds without a part of the machinery over those with all."""
     parts = [name for name in next(iter(measured.values())) if name != ALL]
     rows = [[name, *(spread(s[name], s[ALL]) for s in measured.values())] for name in parts]
-    return table(["without", *(f"{cell} {shape_name(shape)}" for cell, shape in measured)], rows)
+    return table(["without", *(f"{NAMES[cell]} {shape_name(shape)}" for cell, shape in measured)], rows)
 
 
-def products(steps, measured):
-    """Return the table that compares a training step with its matrix products."""
+def products(steps, largest):
+    """Return the table that compares a training step with its matrix products.
+
+    ``largest`` holds by shape the operations a second of the largest product.
+    """
     schemes = ("full", REGULAR)
-    least = [{name: numpy.median(s[Package.name, name]) for name in schemes} for s in steps.values()]
-    alone, largest, count = zip(*(measured[shape] for shape in steps), strict=True)
     rows = [
-        [f"products alone / {code(Package.name)}, {scheme}"]
-        + [f"{seconds / own[scheme]:.2f}" for seconds, own in zip(alone, least, strict=True)]
+        [f"seconds: products alone / {code(Package.name)}, {scheme}"]
+        + [spread(s[Products.name, "full"], s[Package.name, scheme]) for s in steps.values()]
         for scheme in schemes
     ]
     rows.append(
-        ["10⁹ operations a second: the largest product", *(f"{rate / 1e9:.0f}" for rate in largest)]
+        ["10⁹ operations a second: the largest product", *(f"{largest[s] / 1e9:.0f}" for s in steps)]
     )
     rows += [
         [f"10⁹ operations a second: {code(Package.name)}, {scheme}"]
-        + [f"{number / own[scheme] / 1e9:.0f}" for number, own in zip(count, least, strict=True)]
+        + [
+            f"{operations(shape) / numpy.median(s[Package.name, scheme]) / 1e9:.0f}"
+            for shape, s in steps.items()
+        ]
         for scheme in schemes
     ]
-    return table(["", *map(shape_name, steps)], rows)
+    return table(["(T, B, n)", *map(shape_name, steps)], rows)
+
+
+def count(schemes, shape, tau):
+    """Return the table of what each scheme must do and keep at a shape."""
+    counted = counts(schemes, tau)
+    full = multiplications(counted["full"], shape)
+    rows = [
+        [
+            name,
+            f"{100 * multiplications(c, shape) / full:,.1f} %",
+            *(f"{number:,}" for number in (c.chain, c.states)),
+            NONE if c.calls is None else f"{c.calls:,}",
+        ]
+        for name, c in counted.items()
+    ]
+    head = [
+        "scheme",
+        "multiplications, full = 100 %",
+        "longest chain back",
+        "states kept",
+        "calls of a layer",
+    ]
+    return table(head, rows)
 
 
 def memory(peaks):
     """Return the table of memory: what one gradient adds to the process, and the process's peak."""
     rows = [
-        [cell, code(contestant), scheme, *(f"{peak - before:.0f} of {peak:.0f}" for peak in after)]
+        [NAMES[cell], code(contestant), scheme, *(f"{peak - before:.0f} of {peak:.0f}" for peak in after)]
         for (contestant, cell, scheme), (before, after) in peaks.items()
     ]
-    return table(["", "", "", *(f"T = {num_steps:,}" for num_steps in LENGTHS)], rows)
+    return table(["cell", "program", "scheme", *(f"T = {num_steps:,}" for num_steps in LENGTHS)], rows)
 
 
-def book(imported, built, chapters):
-    """Return the table of the book's own seconds."""
-    rows = [["`import d2lutil`", f"{imported:.1f}"]]
-    rows += [["the site, first build", f"{built[0]:.0f}"], ["the site, nothing changed", f"{built[1]:.0f}"]]
-    rows += [[f"[]({name}.ipynb)", f"{seconds:.0f}"] for name, seconds in chapters.items()]
-    return table(["", "seconds"], rows)
-
-
-def figure(steps, path):
-    """Draw a cell's predictions a second by contestant, scheme and shape."""
+def figure(steps, shapes, path):
+    """Draw predictions a second by program and scheme, a row of panels a cell, a column a shape."""
     d2lutil.use_style()
     plt.rcParams["svg.hashsalt"] = "cost"
     colors = {
@@ -128,21 +179,40 @@ def figure(steps, path):
         EVERY_STEP: d2lutil.COLORS["randomized"],
         STAGGERED: d2lutil.COLORS["regular"],
     }
-    names = list(dict.fromkeys(name for seconds in steps.values() for name, _ in seconds))[::-1]
-    _, axes = plt.subplots(len(steps), 1, figsize=(7, 1.45 * len(steps)), sharex=True, layout="constrained")
-    for ax, (shape, seconds) in zip(axes, steps.items(), strict=True):
-        for (name, scheme), values in seconds.items():
-            rate = shape[0] * shape[1] / numpy.array(values) / 1e3
-            # shapes of the markers tell the schemes apart without colour
-            style = {"marker": MARKERS[scheme], "color": colors[scheme], "ms": 6, "ls": ""}
-            filled = "none" if scheme in (EVERY_STEP, STAGGERED) else "full"
-            ax.plot(numpy.median(rate), names.index(name), fillstyle=filled, label=scheme, **style)
-        ax.set(xscale="log", yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.4))
-        ax.set_title(f"T = {shape[0]:,}, batch {shape[1]}, {shape[2]} units", loc="left", fontsize=9)
-        ax.grid(axis="x", alpha=0.4)
-    handles, labels = axes[0].get_legend_handles_labels()
+    names = {cell: programs(measured[shapes[0]])[::-1] for cell, measured in steps.items()}
+    heights = [1 + len(own) for own in names.values()]
+    figure, axes = plt.subplots(
+        len(steps),
+        len(shapes),
+        figsize=(7, 0.33 * sum(heights) + 0.8),
+        height_ratios=heights,
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for row, (cell, measured) in zip(axes, steps.items(), strict=True):
+        for ax, shape in zip(row, shapes, strict=True):
+            own = names[cell]
+            for (name, scheme), values in measured[shape].items():
+                if name not in own:
+                    continue
+                rate = shape[0] * shape[1] / numpy.median(values) / 1e3
+                # shapes of the markers tell the schemes apart without colour
+                style = {"marker": MARKERS[scheme], "color": colors[scheme], "ms": 6, "ls": ""}
+                filled = "none" if scheme in (EVERY_STEP, STAGGERED) else "full"
+                ax.plot(rate, own.index(name), fillstyle=filled, label=scheme, **style)
+            ax.set(xscale="log", ylim=(-0.6, len(own) - 0.4))
+            ax.set_yticks(range(len(own)), own if ax is row[0] else [""] * len(own))
+            ax.set_title(f"{NAMES[cell]}, {columns(shape)}, {shape[2]} units", loc="left", fontsize=9)
+            ax.grid(axis="x", alpha=0.4)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
     by_label = dict(zip(labels, handles, strict=True))
-    axes[0].figure.legend(by_label.values(), by_label, loc="outside upper center", ncols=5, fontsize=8)
-    axes[-1].set_xlabel("thousand predictions a second (more is faster)")
+    figure.legend(by_label.values(), by_label, loc="outside upper center", ncols=5, fontsize=8)
+    figure.supxlabel("thousand predictions a second (more is faster)", fontsize=9)
     plt.savefig(path, metadata={"Date": None})
     plt.close()
+
+
+def columns(shape):
+    """Return how many columns a batch has, in words."""
+    return "one column" if shape[1] == 1 else f"{shape[1]} columns"

@@ -42,14 +42,15 @@ class Torch:
             parameter.grad = None
         state, total = self.state, 0.0
         for start, stop in d2lutil.segments(xi):
-            state, loss = [part.detach() for part in state], 0
+            state, states = [part.detach() for part in state], []
             for a, b in pieces(xi[start:stop] != 1):
-                weight, run = float(xi[start + a]), slice(start + a, start + b)
+                weight = float(xi[start + a])
                 if weight not in (0, 1):
                     state = [part.detach() + weight * (part - part.detach()) for part in state]
-                H, state = self.read(self.X[run], state)
-                O = self.out(H).flatten(0, 1)
-                loss = loss + torch.nn.functional.cross_entropy(O, self.Y[run].flatten(), reduction="sum")
+                H, state = self.read(self.X[start + a : start + b], state)
+                states.append(H)
+            O = self.out(torch.cat(states)).flatten(0, 1)
+            loss = torch.nn.functional.cross_entropy(O, self.Y[start:stop].flatten(), reduction="sum")
             loss.backward()
             total += float(loss.detach())
         return total

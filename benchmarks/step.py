@@ -5,8 +5,8 @@ import time
 import numpy
 
 from benchmarks.contestants import CONTESTANTS, Definition, Gluon, Package
-from benchmarks.problem import EVERY_STEP, REGULAR, STAGGERED, VOCAB_SIZE, problem, schemes
-from d2lutil import threads
+from benchmarks.problem import REGULAR, problem, schemes
+from benchmarks.products import Products
 
 try:
     from benchmarks.rivals import Torch, TorchLoop
@@ -15,14 +15,15 @@ except ModuleNotFoundError:
 else:
     KINDS, LAYERS = [*CONTESTANTS, Torch, TorchLoop], (Gluon, Torch)
 
+WIDE, NARROW, SHORT = (1000, 32, 256), (1000, 1, 128), (35, 32, 256)
 SHAPES = {
-    "tanh": [(1000, 32, 256), (1000, 1, 128), (1000, 128, 512), (35, 32, 256), (170_000, 1, 128)],
-    "gru": [(1000, 32, 256), (35, 32, 256)],
-    "lstm": [(1000, 32, 256), (35, 32, 256)],
+    "tanh": [WIDE, NARROW, SHORT, (200, 128, 512)],
+    "gru": [WIDE, NARROW, SHORT],
+    "lstm": [WIDE, NARROW, SHORT],
 }
 SECONDS = 1.5  # for a contestant under one scheme at one shape, while there is time
-MAX_ROUNDS = 9
-LONG = 1.0  # a loop, or a layer with many gates, that needs longer for one step does a part of it
+MIN_ROUNDS, MAX_ROUNDS = 3, 9  # the fewest whatever the time: fewer give no ratio
+LONG = 0.5  # a loop, or a layer with many gates, that needs longer for one step does a part of it
 FEW = 100  # steps of the shortest part
 TRIAL = 10_000  # predictions of a trial that chooses the threads, at least FEW steps of them
 WARM = 40_000  # predictions: the first call of each is not counted where there are fewer
@@ -54,15 +55,17 @@ def check(cell, shape):
 def plan(cell, shape):
     """Return what is measured, pairs ``(kind, scheme)``.
 
-    Of the tanh cell everything; of the others all contestants under regular cuts, and the package also
-    with a weight at every step. Cuts are staggered where there is more than one column.
+    All contestants under all schemes; a ξ for each column only the package takes, and only where there is
+    more than one.
     """
-    kinds = [kind for kind in KINDS if cell in kind.cells]
-    shared = (
-        [name for name, xi in schemes(*shape[:2]).items() if xi.ndim == 1] if cell == "tanh" else [REGULAR]
-    )
-    own = [*([] if cell == "tanh" else [EVERY_STEP]), *([STAGGERED] if shape[1] > 1 else [])]
-    return [(kind, name) for kind in kinds for name in [*shared, *(own if kind is Package else [])]]
+    drawn = schemes(*shape[:2])
+    return [
+        (kind, name)
+        for kind in KINDS
+        if cell in kind.cells
+        for name, xi in drawn.items()
+        if xi.ndim == 1 or (kind is Package and shape[1] > 1)
+    ]
 
 
 def timed(entrant, xi):
@@ -79,12 +82,13 @@ def timed(entrant, xi):
 def rounds(runs, num_steps, deadline):
     """Return the seconds of num_steps, by the keys of ``runs``, a number a round.
 
-    A run is a pair ``(entrant, xi)``; the rounds alternate them. What ``xi`` is short of is scaled.
+    A run is a pair ``(entrant, xi)``; the rounds alternate them, MIN_ROUNDS times at least, and more often
+    while there is time. What ``xi`` is short of is scaled.
     """
     seconds = {key: [] for key in runs}
     for number in range(MAX_ROUNDS):
         for key, (entrant, xi) in runs.items():
-            if number == 0 or (sum(seconds[key]) < SECONDS and time.perf_counter() < deadline):
+            if number < MIN_ROUNDS or (sum(seconds[key]) < SECONDS and time.perf_counter() < deadline):
                 seconds[key].append(timed(entrant, xi) * num_steps / len(xi))
     return seconds
 
@@ -111,7 +115,8 @@ def measure(cell, shape, deadline):
     Returns
     -------
     seconds : dict
-        By contestant and scheme, a number a round. What was measured on a part of the steps is scaled.
+        By contestant and scheme, a number a round; of the tanh cell also its products alone. What was
+        measured on a part of the steps is scaled.
     scaled : set
         The contestants and schemes that did a part of the steps.
     """
@@ -124,45 +129,10 @@ def measure(cell, shape, deadline):
             entrants[kind, n] = kind(cell, weights, X[:n], Y[:n])
             entrants[kind, n].tune(xi[: min(n, max(FEW, TRIAL // shape[1]))])
         runs[kind.name, name] = entrants[kind, n], xi[:n]
+    if cell == "tanh":
+        runs[Products.name, "full"] = Products(shape), drawn["full"]
     if shape[0] * shape[1] < WARM:
         for entrant, xi in runs.values():
             entrant.step(xi)
     seconds = rounds(runs, shape[0], deadline)
     return seconds, {key for key, (_, xi) in runs.items() if len(xi) < shape[0]}
-
-
-def products(shape, repeats=3):
-    """Return seconds of a step's matrix products alone, and the operations a second of the largest.
-
-    The products are those of the full sum, step by step where steps wait for one another: the carried
-    state's forwards and backwards, the output's three, and the two weight gradients. They are shared
-    between threads as the package does; the largest gets the threads that NumPy chooses.
-    """
-    num_steps, batch_size, num_hiddens = shape
-    W, W_hq = (numpy.ones((num_hiddens, size), "float32") for size in (num_hiddens, VOCAB_SIZE))
-    H = numpy.ones((num_steps * batch_size, num_hiddens), "float32")
-    O = numpy.ones((num_steps * batch_size, VOCAB_SIZE), "float32")
-
-    def run(columns):
-        own = slice(columns.start * num_steps, columns.stop * num_steps)
-        h, out = numpy.ones((2, columns.stop - columns.start, num_hiddens), "float32")
-        for _ in range(2 * num_steps):
-            numpy.dot(h, W, out=out)
-        H[own] @ W_hq, O[own] @ W_hq.T, H[own].T @ O[own], O[own].T @ H[own], H[own].T @ H[own]
-
-    together, largest = [], []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        threads.map_columns(run, batch_size, num_hiddens**2)
-        middle = time.perf_counter()
-        H.T @ H
-        together.append(middle - start)
-        largest.append(time.perf_counter() - middle)
-    rate = 2 * len(H) * num_hiddens**2 / numpy.median(largest)
-    return float(numpy.median(together)), float(rate)
-
-
-def operations(shape):
-    """Return the multiplications and additions of one training step's matrix products."""
-    num_steps, batch_size, num_hiddens = shape
-    return num_steps * batch_size * (6 * num_hiddens**2 + 8 * num_hiddens * VOCAB_SIZE)
