@@ -83,7 +83,7 @@ def files(folder, cells):
         for path in sorted(folder.glob("*.py"))
         if f'"{path.name}"' in code
     }
-    for name in re.findall(r'd2lutil\.rows\("(\w+)"\)', code):
+    for name in re.findall(r'\brows\("(\w+)"\)', code):
         file = f"{name}.csv"
         found[file] = folder.parent / "experiments" / "results" / file
     return [
