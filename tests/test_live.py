@@ -71,7 +71,8 @@ def test_a_figure_fits_and_reads(page, name, viewport, visits):
     live = figure.locator(".live")
     shown = live.locator("svg").first.evaluate("""svg => [...svg.querySelectorAll("text")].map(text => {
         const box = text.getBoundingClientRect(), of = svg.getBoundingClientRect();
-        return [parseFloat(getComputedStyle(text).fontSize), box.left - of.left, of.right - box.right]; })""")
+        const size = parseFloat(getComputedStyle(text).fontSize);
+        return [size, box.left - of.left, of.right - box.right]; })""")
     size, left, right = numpy.array(shown).T
     assert size.min() >= 9
     assert left.min() >= -10  # within the margin
