@@ -38,7 +38,8 @@ CONTRASTS = """() => {
     return [...found.values()]; }"""
 
 # How far the middle of a number lies from that of its equation, and how far it is from touching it.
-NUMBERS = """() => [...document.querySelectorAll(".bd-article div.math > .eqno")].map(number => {
+NUMBERS = """() => [...document.querySelectorAll(".bd-article div.math > .eqno")]
+    .filter(number => number.checkVisibility({visibilityProperty: true})).map(number => {  // not in a closed fold
     const at = number.getBoundingClientRect(), box = number.parentElement.querySelector(".katex-display");
     const of = box.getBoundingClientRect();
     const apart = Math.abs(at.top + at.bottom - of.top - of.bottom) / 2;
