@@ -37,9 +37,10 @@ CONTRASTS = """() => {
         });
     return [...found.values()]; }"""
 
-# How far the middle of a number lies from that of its equation, and how far it is from touching it.
+# How far the middle of a number lies from that of its equation, and how far it is from touching it;
+# of those that are not in a closed fold.
 NUMBERS = """() => [...document.querySelectorAll(".bd-article div.math > .eqno")]
-    .filter(number => number.checkVisibility({visibilityProperty: true})).map(number => {  // not in a closed fold
+    .filter(number => number.checkVisibility({visibilityProperty: true})).map(number => {
     const at = number.getBoundingClientRect(), box = number.parentElement.querySelector(".katex-display");
     const of = box.getBoundingClientRect();
     const apart = Math.abs(at.top + at.bottom - of.top - of.bottom) / 2;
