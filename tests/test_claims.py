@@ -9,11 +9,13 @@ import pytest
 BOOK = Path(__file__).resolve().parent.parent / "book"
 sys.path.insert(0, str(BOOK / "_ext"))
 
-import quoted  # noqa: E402  (the book's Sphinx extension)
+import quoted  # noqa: E402  (the book's Sphinx extensions)
+import typography  # noqa: E402
 
 COUNTS = {"A": 6, "B": 4, "C": 4, "D": 5, "E": 8, "F": 1, "G": 13}
 READER = ["H1", "H2", "H8"]  # of group H, questions of readers, those that have a chapter
-VERDICTS = {"holds", "holds, corrected", "holds under conditions", "does not hold here", "not for a cell"}
+VERDICTS = {"holds", "holds, corrected", "holds under conditions", "not resolved", "does not hold here"}
+VERDICTS |= {"not for a cell"}
 PAGE = (BOOK / "claims.md").read_text(encoding="utf-8")
 ERRATA = (BOOK / "errata.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| ([A-H]\d+) (\|.*)$", PAGE, flags=re.M))
@@ -30,6 +32,13 @@ def test_a_row_has_verdict_number_and_link(claim):
     assert verdict in VERDICTS
     assert "{result}`" in number
     assert re.search(r"\[\]\([a-z]+-[a-z]+\)", link)
+
+
+def test_the_page_explains_each_verdict_it_gives():
+    given = {row.split("|")[2].strip() for row in ROWS.values()}
+    legend = re.findall(r"\*\*([^*]+)\*\*", PAGE.split("(claims-setting)=")[0])
+    assert given == VERDICTS == {words.lower() for words in legend}
+    assert VERDICTS == typography.VERDICTS  # each becomes a badge
 
 
 @pytest.mark.parametrize("page", [PAGE, ERRATA], ids=["claims", "errata"])

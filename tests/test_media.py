@@ -209,7 +209,7 @@ def test_verdicts_are_badges_with_words(browser, site):
         assert all(badges.all_inner_texts())
         signs = badges.evaluate_all("all => all.map(badge => getComputedStyle(badge, '::before').content)")
         words = badges.all_inner_texts()
-        assert len(set(zip(signs, words, strict=True))) == len(set(signs)) == len(set(words)) == 5
+        assert len(set(zip(signs, words, strict=True))) == len(set(signs)) == len(set(words)) == 6
 
 
 def test_outputs_hang_on_their_cells(browser, site):

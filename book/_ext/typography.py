@@ -23,6 +23,7 @@ VERDICTS = {
     "holds",
     "holds, corrected",
     "holds under conditions",
+    "not resolved",
     "does not hold here",
     "not for a cell",
 }
