@@ -156,34 +156,23 @@ def estimator_comparisons(network):
 
 def distance_comparisons(network):
     """Return the comparisons of how far back; the metric is the number of lags to 1 %, in steps."""
+
+    def at(moment, text="novel"):
+        return {"text": text, "moment": moment}
+
+    shrinks = "Does the reach shrink from the first pass to the end of the training?"
+    agrees = "Do far terms agree between pieces of the novel more than between pieces of shuffled text?"
     return [
-        Comparison(
-            "distance",
-            network,
-            "Does the reach shrink from the first pass to the end of the training?",
-            "reach",
-            {"text": "novel", "moment": "end"},
-            {"text": "novel", "moment": "1"},
-        ),
-        Comparison(
-            "distance",
-            network,
-            "Do far terms agree between pieces of the novel more than between pieces of shuffled text?",
-            "agreement",
-            {"text": "novel", "moment": "end"},
-            {"text": "shuffled", "moment": "end"},
-        ),
+        *compared("distance", network, "reach", [(shrinks, at("end"), at("1"))]),
+        *compared("distance", network, "agreement", [(agrees, at("end"), at("end", "shuffled"))]),
     ]
 
 
 def rule_comparisons(network):
     """Return the comparison of the rule for τ on the novel: held-out perplexity, in percent."""
     question = "Training at the τ of the rule, 5/(1-β), against the whole window"
-    return [
-        Comparison(
-            "rule", network, question, "held_out", {"factor": 5}, {"experiment": "text", "arm": "whole"}
-        )
-    ]
+    whole = {"experiment": "text", "arm": "whole"}
+    return compared("rule", network, "held_out", [(question, {"factor": 5}, whole)])
 
 
 COMPARISONS = tuple(
