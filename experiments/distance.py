@@ -15,7 +15,9 @@ TABLE = table.Table(
     ["network", "seed", "text"],
     [*(f"{what}_{moment}" for what in ("reach", "window") for moment in MOMENTS), "agreement_end"],
 )
-MARGINS = {f"reach_{moment}": {"abs_tol": 3} for moment in MOMENTS}
+MARGIN = 3  # steps
+MARGINS = {f"reach_{moment}": {"abs_tol": MARGIN} for moment in MOMENTS}
+SENSITIVE = True
 
 
 def runs():
@@ -29,18 +31,18 @@ def runs():
 
 
 @functools.lru_cache(maxsize=1)
-def snapshots(network, seed):
+def snapshots(network, seed, nudge=0.0):
     """Return the parameters of a network at the moments of its training on the whole window."""
     rate, passes = text_tuning.best(network, "whole"), novel.PASSES[network]
     vocab, (X, _), _ = novel.corpus()
     updates = [round(float(moment) * len(X) / novel.WINDOW) for moment in MOMENTS[1:-1]]
-    kept = {0: parameters(networks.make(network, len(vocab), novel.NUM_HIDDENS, seed))}
+    kept = {0: parameters(networks.make(network, len(vocab), novel.NUM_HIDDENS, seed, nudge))}
 
     def keep(net, count):
         if count in updates:
             kept[count] = parameters(net)
 
-    net, _ = novel.train(network, "whole", seed, rate, passes, callback=keep)
+    net, _ = novel.train(network, "whole", seed, rate, passes, callback=keep, nudge=nudge)
     return net, [kept[0], *(kept[count] for count in updates), parameters(net)]
 
 
@@ -49,13 +51,13 @@ def parameters(net):
     return {name: parameter.data().asnumpy().copy() for name, parameter in net.collect_params().items()}
 
 
-def measure(network, seed, text):
+def measure(network, seed, text, nudge=0.0):
     """Return how far back the gradient comes from at each moment, and how far terms agree at the end.
 
     Held-out text is measured. Its shuffled letters keep their frequencies and nothing else. The agreement
     is the cosine of the terms of lag 16 and more, summed over two pieces of the text.
     """
-    net, moments = snapshots(network, seed)
+    net, moments = snapshots(network, seed, nudge)
     X, Y = (array.copy() for array in novel.corpus()[2])
     if text == "shuffled":
         order = numpy.random.default_rng([seed, 3]).permutation(X.size)

@@ -18,6 +18,7 @@ TABLE = table.Table(
     ["length", "actual_look_back", "bias2", "variance", "variance_error", "longest"],
 )
 MARGINS = {"length": {"rel_tol": 1e-4}, "bias2": {"rel_tol": 0.2}, "variance": {"rel_tol": 0.2}}
+SENSITIVE = True
 
 
 def runs():

@@ -44,16 +44,23 @@ class Linear(mxnet.gluon.Block):
         return self.outputs(self.hidden(H)), H[-1]
 
 
-def make(name, vocab_size, num_hiddens, seed):
-    """Return a network whose initial weights depend on the seed alone.
+def make(name, vocab_size, num_hiddens, seed, nudge=0.0):
+    """Return a network whose initial weights depend on the seed, and on the nudge if there is one.
 
     Parameters
     ----------
     name : "tanh", "lstm", "gru" or "linear"
     vocab_size, num_hiddens, seed : int
+    nudge : float
+        Standard deviation of a random relative change of each initial weight.
     """
     mxnet.random.seed(seed)
     numpy.random.seed(seed)  # noqa: NPY002 — where MXNet's initializers of blocks draw
     net = (NAMES | {"linear": Linear})[name](vocab_size, num_hiddens)
     net.initialize()
+    if nudge:
+        draws = numpy.random.default_rng([seed, 4])
+        for parameter in net.collect_params().values():
+            value = parameter.data()
+            value[:] = value * np.array(1 + nudge * draws.standard_normal(value.shape))
     return net

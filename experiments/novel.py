@@ -44,7 +44,7 @@ def scheme_of(arm, seed):
     return randomized if name == "randomized" else d2lutil.Unweighted(randomized)
 
 
-def train(network, arm, seed, rate, passes, callback=None):
+def train(network, arm, seed, rate, passes, callback=None, nudge=0.0):
     """Train a network in the way of an arm.
 
     Parameters
@@ -59,6 +59,8 @@ def train(network, arm, seed, rate, passes, callback=None):
         Over the text.
     callback : callable, optional
         ``callback(net, updates)`` after each update.
+    nudge : float
+        Relative change of the initial weights.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def train(network, arm, seed, rate, passes, callback=None):
         The network, and the norm of each update's gradient before clipping, per prediction.
     """
     vocab, (X, Y), _ = corpus()
-    net = networks.make(network, len(vocab), NUM_HIDDENS, seed)
+    net = networks.make(network, len(vocab), NUM_HIDDENS, seed, nudge)
     num_tokens, norms = int(passes * X.size), []
     updates = num_tokens / (WINDOW * STREAMS)
 

@@ -31,6 +31,7 @@ EXPERIMENTS = (
     "recall",
     "estimators",
     "distance",
+    "nudged",
     "rule",
 )
 LEVEL = 0.05  # of all comparisons together

@@ -6,7 +6,19 @@ import numpy
 import pytest
 
 import d2lutil
-from experiments import effects, lags, networks, plan, runs, table, text_tuning, trials, truncations
+from experiments import (
+    distance,
+    effects,
+    lags,
+    networks,
+    nudged,
+    plan,
+    runs,
+    table,
+    text_tuning,
+    trials,
+    truncations,
+)
 
 
 @pytest.fixture
@@ -110,6 +122,24 @@ def test_check_finds_numbers_that_do_not_return(toy, store, pool, capsys, margin
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[1] for line in lines] == ["seed 2", "seed 3"]
     assert ["instead of" in line for line in lines] == [not good] * 2
+
+
+@pytest.mark.parametrize("sensitive", [False, True])
+def test_check_leaves_out_what_a_nudge_moves(monkeypatch, sensitive):
+    rows = [{"network": "tanh", "seed": seed} for seed in range(4)]
+    module = SimpleNamespace(TABLE=SimpleNamespace(rows=lambda: rows), SENSITIVE=sensitive)
+    monkeypatch.setattr(runs.nudged, "settled", lambda network, seed: seed % 2 == 0)
+    assert runs.returning(module) == (rows[::2] if sensitive else rows)
+
+
+def test_a_training_is_settled_if_its_reach_returns_at_every_moment():
+    rows = {(row["network"], row["seed"]): row for row in nudged.TABLE.rows()}
+    settled = {key for key in rows if nudged.settled(*key)}
+    for row in distance.TABLE.rows():
+        key = row["network"], row["seed"]
+        moved = max(abs(row[name] - rows[key][name]) for name in nudged.REACHES)
+        assert row["text"] != "novel" or (key in settled) == (moved <= distance.MARGIN)
+    assert 0 < len(settled) < len(rows)
 
 
 @pytest.mark.parametrize("name", plan.EXPERIMENTS)
