@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const LENGTH = 240, LEAD = 80;  // characters of an excerpt, and of what stands before the first word
-  const HEADING = 4, TITLE = 8;   // a word there counts as so many in a paragraph
+  const HEADING = 4, TITLE = 4;   // a word there counts as so many in a paragraph
   const SATURATION = 2, BY_LENGTH = 0.5;
   const ASIDE = 0.6;              // a page that is no chapter, which has no number, counts so much of one
 
