@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from packaging.requirements import Requirement
 
 import d2lutil
+from d2lutil import parameters
 from d2lutil.compat import mxnet
 from tools import reading
 
@@ -133,17 +134,20 @@ def test_the_draws_are_those_of_the_package():
     assert 0 < (ours == 0).mean() < 1
 
 
-@pytest.mark.filterwarnings("ignore:ndarray.context has been renamed")  # inside MXNet
 def test_mxnet_reads_the_settings_of_an_optimizer_in_single_precision():
-    """By hand: the second update moves a weight by lr (1 + momentum) where the gradient stays 1."""
+    """By hand: two updates move a weight by lr (2 + momentum) where its gradient is 1."""
     off = {}
     for momentum in (0.9, 0.875):
-        sgd = mxnet.optimizer.SGD(learning_rate=0.5, momentum=momentum)
-        weight, grad = np.zeros(1, "float64"), np.ones(1, "float64")
-        memory = sgd.create_state(0, weight)
+        weight = parameters.Parameter(f"w_{momentum}", shape=(1,), dtype="float64")
+        weight.initialize(mxnet.init.Zero())
+        settings = {"learning_rate": 0.5, "momentum": momentum}
+        trainer = mxnet.gluon.Trainer({weight.name: weight}, "sgd", settings)
         for _ in range(2):
-            sgd.update(0, weight, grad, memory)
-        off[momentum] = abs(float(weight[0].item()) + 0.5 * (2 + momentum)) / 0.5
+            with mxnet.autograd.record():
+                L = weight.data().sum()
+            L.backward()
+            trainer.step(1)
+        off[momentum] = abs(float(weight.data().item()) + 0.5 * (2 + momentum)) / 0.5
     assert off[0.875] == 0
     assert off[0.9] == pytest.approx(abs(float(numpy.float32(0.9)) - 0.9), rel=1e-6)
     assert f"{off[0.9]:.0e}" == "2e-08"  # the page says so
