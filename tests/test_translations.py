@@ -162,7 +162,9 @@ def sets():
     for inner in re.findall(
         r"^::::::\{tab-set\}\n:sync-group: framework\n(.*?)^::::::$", PAGE, re.M | re.S
     ):
-        items = re.findall(r"^:::::\{tab-item\} (\w+)\n:sync: (\w+)\n(.*?)^:::::$", inner, re.M | re.S)
+        items = re.findall(
+            r"^:::::\{tab-item\} (\w+)\n:sync: (\w+)\n(?::selected:\n)?(.*?)^:::::$", inner, re.M | re.S
+        )
         found.append(
             [(title, sync, re.findall(r"translations/(\w+)\.py", rest)) for title, sync, rest in items]
         )

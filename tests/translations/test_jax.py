@@ -1,4 +1,9 @@
-"""The loops of the page in JAX: logits, states, gradients and updated parameters are MXNet's."""
+"""The loops of the page in JAX: states, gradients and updated parameters are MXNet's."""
+
+import itertools
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -93,3 +98,43 @@ def test_targets_of_weight_0_are_not_read():
     for unread in (-1, 0, 7):
         loss = loop_jax.summed_loss(O, jnp.array([[2], [unread]]), weights)
         assert abs(float(loss) - numpy.log(3)) < 1e-15
+
+
+def test_the_truncated_loop_passes_both(mxnet, cell):
+    given = mxnet["problem"]
+    (whole,), seen = (run(given, cell, "train_chunks", k)[2] for k in (len(given["X"]), None))
+    assert loop_jax.entrance(seen, "W_xh", len(seen[0]["W_xh"]) - 1) == 0
+    assert loop_jax.missing(seen, whole, "W_hq") < 1e-15
+
+
+def test_the_mean_over_all_draws_is_the_gradient_of_the_windows(mxnet, cell):
+    """Windows of four steps, π = 0.7: all outcomes of the last three weights, with their chances."""
+    params, X, Y, state, (_, _, weights) = inputs(mxnet["problem"], cell, "train_gated")
+    pi, ones = 0.7, jnp.ones_like(weights)
+    rest = CELLS[cell], params, X, jnp.maximum(Y, 0), state, 4, loop_jax.frozen()
+    expected = loop_jax.train_chunks(*rest)[2]
+    mean, once = jax.tree.map(jnp.zeros_like, expected), 0
+    for draw in itertools.product([0, 1 / pi], repeat=3):
+        xi = jnp.array([0, *draw] * (len(X) // 4))[:, None] * ones
+        chance = numpy.prod([pi if value else 1 - pi for value in draw])
+        found = loop_jax.train_gated(*rest, xi, ones == 0, ones)[2]
+        mean = jax.tree.map(lambda m, g: m + chance * g, mean, found)  # noqa: B023
+        once = max(once, float(abs(found[0]["W_hh"] - expected[0]["W_hh"]).max()))
+    apart = jax.tree.map(lambda m, e: float(abs(m - e).max()), mean, expected)
+    assert max(jax.tree.leaves(apart)) < 1e-15
+    assert once > 1e-3  # no single draw has it
+
+
+def test_jax_is_single_precision_by_default():
+    code = "import jax.numpy, numpy; print(jax.numpy.array(numpy.ones(2)).dtype)"
+    environ = {name: value for name, value in os.environ.items() if name != "JAX_ENABLE_X64"}
+    run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True)
+    assert run.stdout == "float32\n"
+
+
+def test_a_forgotten_axis_is_silent_where_the_sizes_agree():
+    xi = jnp.array([0.0, 0.5])
+    gradient = jax.grad(lambda h: loop_jax.carry(h, xi).sum())(jnp.ones((2, 2)))
+    assert (gradient == xi).all()
+    with pytest.raises(ValueError, match="Incompatible shapes"):
+        loop_jax.carry(jnp.ones((2, 3)), xi)

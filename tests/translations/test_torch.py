@@ -1,4 +1,4 @@
-"""The loops of the page in PyTorch: logits, states, gradients and updated parameters are MXNet's."""
+"""The loops of the page in PyTorch: states, gradients and updated parameters are MXNet's."""
 
 import functools
 
@@ -110,6 +110,27 @@ def test_witnesses(mxnet, cell, agree, monkeypatch):
     assert found["right"][0] == 0
 
 
+def test_the_truncated_loop_passes_both(mxnet, cell):
+    given, names = mxnet["problem"], ("layer.weight_ih_l0", "out.weight")
+    whole = run(given, cell, "train_chunks", len(given["X"]))[2]
+    entrance, missing = both(run(given, cell, "train_chunks")[2], whole, names)
+    assert entrance == 0
+    assert missing < 1e-15
+
+
+def test_the_exit_of_a_right_loop_fails_while_the_weights_move(mxnet, cell):
+    given, kept = mxnet["problem"], []
+
+    class Moving(torch.optim.SGD):
+        def step(self):
+            kept.append({"out.weight": self.param_groups[0]["params"][-2].grad.clone()})
+            super().step()
+
+    run(given, cell, "train_chunks", optimizer=functools.partial(Moving, lr=given["lr"]))
+    whole = run(given, cell, "train_chunks", len(given["X"]))[2]
+    assert loop_torch.missing(kept, whole[0], "out.weight") > 1e-3
+
+
 @pytest.mark.parametrize("half", [lambda h, c: (h.detach(), c), lambda h, c: (h, c.detach())])
 def test_half_a_detach_is_an_error(half, mxnet, monkeypatch):
     monkeypatch.setattr(loop_torch, "each", lambda function, state: half(*state))
@@ -141,3 +162,46 @@ def test_targets_of_weight_0_are_not_read():
     for unread in (-1, 0, 7):
         loss = loop_torch.summed_loss(O, torch.tensor([[2], [unread]]), weights)
         assert abs(float(loss) - expected) < 1e-15
+
+
+def test_two_moving_biases_move_twice_as_far():
+    moved = []
+    for frozen in (False, True):
+        torch.manual_seed(0)
+        cell = torch.nn.RNNCell(3, 4, **F64)
+        cell.bias_hh.requires_grad_(not frozen)
+        before = (cell.bias_ih + cell.bias_hh).detach().clone()
+        cell(torch.ones(2, 3, **F64)).sum().backward()
+        torch.optim.SGD(cell.parameters(), lr=0.1).step()
+        moved.append((cell.bias_ih + cell.bias_hh).detach() - before)
+    assert abs(moved[1]).min() > 1e-3
+    assert abs(moved[0] - 2 * moved[1]).max() < 1e-15
+
+
+def in_place(function, state):
+    """Do what ``each`` does, with ``detach_`` in the place of ``detach``."""
+    pair = isinstance(state, tuple)
+    function = torch.Tensor.detach_ if function is torch.detach else function
+    return tuple(map(function, state)) if pair else function(state)
+
+
+def test_detach_in_place_does_the_same_in_a_loop_of_cells(mxnet, cell, monkeypatch):
+    expected = run(mxnet["problem"], cell, "train_gated")[2]
+    monkeypatch.setattr(loop_torch, "each", in_place)
+    found = run(mxnet["problem"], cell, "train_gated")[2]
+    assert all((a[name] == b[name]).all() for a, b in zip(found, expected, strict=True) for name in b)
+
+
+def test_detach_in_place_is_an_error_on_the_state_of_a_layer(mxnet, cell, monkeypatch):
+    monkeypatch.setattr(loop_torch, "each", in_place)
+    with pytest.raises(RuntimeError, match="Can't detach views in-place"):
+        run(mxnet["problem"], cell, "train_chunks")
+
+
+def test_a_forgotten_axis_is_silent_where_the_sizes_agree():
+    xi = torch.tensor([0.0, 0.5], **F64)
+    h = torch.ones(2, 2, **F64, requires_grad=True)
+    loop_torch.carry(h, xi).sum().backward()
+    assert (h.grad == xi).all()  # spread over the units; over the columns it would be xi[:, None]
+    with pytest.raises(RuntimeError, match="must match the size"):
+        loop_torch.carry(torch.ones(2, 3, **F64), xi)
