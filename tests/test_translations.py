@@ -109,6 +109,13 @@ def test_the_truncated_loop_gives_the_gradient_of_the_package(cell, given):
         assert abs(found - getattr(net, name).grad().asnumpy()).max() < 1e-12
 
 
+@pytest.mark.parametrize("cell", tool.GATES)
+def test_without_detach_mxnet_stops(cell, given, monkeypatch):
+    monkeypatch.setattr(loop_mxnet, "each", lambda function, state: state)
+    with pytest.raises(mxnet.base.MXNetError, match="any container is empty"):
+        tool.gradients(loop_mxnet.train_chunks, given, cell)
+
+
 def test_the_gate_is_that_of_the_package():
     h = np.array([[0.1, -0.0, 3e-7], [-2.5, 1e30, 1.0]], dtype="float64")
     for xi in (0.0, 0.25, 1.0):

@@ -99,14 +99,13 @@ class Frozen(torch.optim.Optimizer):
 
     def __init__(self, net):
         super().__init__(net.parameters(), {})
-        moving = [
-            (n, p) for n, p in net.named_parameters() if p.requires_grad
-        ]
-        self.moving, self.seen = moving, []
+        self.net, self.seen = net, []
 
     def step(self):
         """Keep the gradients of an update."""
-        self.seen.append({name: p.grad.clone() for name, p in self.moving})
+        named = self.net.named_parameters()
+        grads = {n: p.grad.clone() for n, p in named if p.requires_grad}
+        self.seen.append(grads)
 
 
 def entrance(seen, W_xh, token):
