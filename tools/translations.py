@@ -12,6 +12,11 @@ from pathlib import Path
 
 import numpy
 
+import d2lutil  # before MXNet
+
+# isort: split
+from mxnet import gluon, np
+
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "translations"
 FILE, TABLE = FOLDER / "values.json", FOLDER / "witnesses.md"
 NUM_STEPS, BATCH, HIDDENS, VOCAB, WINDOW = 24, 3, 4, 5, 8
@@ -23,6 +28,9 @@ LOOPS = {
 }
 sys.path.insert(0, str(FOLDER))
 
+import loop_mxnet  # noqa: E402  (what is run is what the page shows)
+from schemes import randomized  # noqa: E402
+
 
 def problem():
     """Draw the text, the three arrays, and for each cell parameters and a state, from one seed.
@@ -30,8 +38,6 @@ def problem():
     The last token occurs in the first window alone. In the second window column 0 begins anew at step 11;
     the last two steps of column 2 are padding, whose targets are no token.
     """
-    from schemes import randomized
-
     rng = numpy.random.default_rng(18)
     X = rng.integers(0, VOCAB - 1, (NUM_STEPS, BATCH))
     X[2:5] = VOCAB - 1
@@ -55,8 +61,6 @@ def problem():
 
 def network(cell, params):
     """Return the network of the package with these parameters."""
-    import d2lutil
-
     net = {"tanh": d2lutil.RNN, "lstm": d2lutil.LSTM}[cell](VOCAB, HIDDENS)
     net.initialize()
     net.cast("float64")
@@ -87,8 +91,6 @@ def run(loop, given, cell, optimizer, window=WINDOW, weights=None):
     dict
         ``params`` and ``state`` at the end, and the ``names`` of the parameters in MXNet.
     """
-    from mxnet import gluon, np
-
     own, arrays = given["cells"][cell], dict(given["arrays"])
     net = network(cell, own["params"])
     state = tuple(np.array(part, dtype="float64") for part in own["state"])
@@ -109,8 +111,6 @@ def run(loop, given, cell, optimizer, window=WINDOW, weights=None):
 
 def gradients(loop, given, cell, window=WINDOW, weights=None):
     """Return the gradients of each update, by the package's names of the parameters."""
-    import loop_mxnet
-
     frozen = loop_mxnet.Frozen()
     names = run(loop, given, cell, [frozen], window, weights)["names"]
     return [{name: g[own].asnumpy() for name, own in names.items()} for g in frozen.seen]
@@ -118,11 +118,9 @@ def gradients(loop, given, cell, window=WINDOW, weights=None):
 
 def values(given):
     """Return what MXNet makes of a problem: for each cell and loop parameters, state and gradients."""
-    import loop_mxnet as mxnet_
-
     found, sgd = {}, ["sgd", {"learning_rate": given["lr"], "momentum": given["momentum"]}]
     for cell in GATES:
-        for loop in (mxnet_.train_chunks, mxnet_.train_gated):
+        for loop in (loop_mxnet.train_chunks, loop_mxnet.train_gated):
             done = run(loop, given, cell, sgd)
             del done["names"]
             found[f"{cell} {loop.__name__}"] = done | {
@@ -135,9 +133,6 @@ def values(given):
 @contextlib.contextmanager
 def open_borders():
     """Leave out the detach of MXNet's loop, and retain the record, without which it would be an error."""
-    import loop_mxnet
-    from mxnet import np
-
     detach, backward = loop_mxnet.each, np.ndarray.backward
     loop_mxnet.each = lambda function, state: state
     np.ndarray.backward = functools.partialmethod(backward, retain_graph=True)
@@ -149,22 +144,21 @@ def open_borders():
 
 def witnesses(given):
     """Return both witnesses of the loops of LOOPS, for each cell."""
-    import loop_mxnet as mxnet_
 
     def both(seen, whole):
         token = VOCAB - 1
-        return [mxnet_.entrance(seen, "W_xh", token), mxnet_.missing(seen, whole, "W_hq")]
+        return [loop_mxnet.entrance(seen, "W_xh", token), loop_mxnet.missing(seen, whole, "W_hq")]
 
     found = {}
     for cell in GATES:
-        whole = gradients(mxnet_.train_gated, given, cell, NUM_STEPS)[0]
-        found[f"{cell} right"] = both(gradients(mxnet_.train_gated, given, cell), whole)
+        whole = gradients(loop_mxnet.train_gated, given, cell, NUM_STEPS)[0]
+        found[f"{cell} right"] = both(gradients(loop_mxnet.train_gated, given, cell), whole)
         lost = given["arrays"]["weights"].copy()
         lost[::WINDOW] = 0
-        found[f"{cell} lost"] = both(gradients(mxnet_.train_gated, given, cell, weights=lost), whole)
-        whole = gradients(mxnet_.train_chunks, given, cell, NUM_STEPS)[0]
+        found[f"{cell} lost"] = both(gradients(loop_mxnet.train_gated, given, cell, weights=lost), whole)
+        whole = gradients(loop_mxnet.train_chunks, given, cell, NUM_STEPS)[0]
         with open_borders():
-            found[f"{cell} open"] = both(gradients(mxnet_.train_chunks, given, cell), whole)
+            found[f"{cell} open"] = both(gradients(loop_mxnet.train_chunks, given, cell), whole)
     return found
 
 
@@ -182,9 +176,9 @@ def table(found):
 
 def plain(number):
     """Return a number with two digits; what is left of 0 after rounding is a bound."""
-    return (
-        "0" if number == 0 else "< 10⁻¹⁵" if number < 1e-15 else f"{float(f'{number:.1e}'):f}".rstrip("0")
-    )
+    if number < 1e-15:
+        return "< 10⁻¹⁵" if number else "0"
+    return f"{float(f'{number:.1e}'):f}".rstrip("0")
 
 
 def main():
