@@ -108,7 +108,7 @@ def rows(name: str) -> list[dict]:
             with open(path, encoding="utf-8", newline="") as lines:
                 return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(lines)]
     raise FileNotFoundError(
-        f"name={name!r}: {file} is neither in {here}, its translations, nor in experiments/results above"
+        f"name={name!r}: {file} is neither in {here} nor its translations nor experiments/results above"
     )
 
 
