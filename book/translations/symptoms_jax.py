@@ -149,6 +149,12 @@ def in_place():
 
 
 @case
+def in_place_border():
+    """Look for it at the border."""
+    return loop(lambda h: h.detach_()), loop()
+
+
+@case
 def rows():
     """Detach one row of the state in place."""
 
@@ -156,6 +162,17 @@ def rows():
         if t == 2:
             h[1] = stop_gradient(h[1])
         return h
+
+    return loop(inside=inside), loop()
+
+
+@case
+def rows_masked():
+    """Detach one row by a mask: no mistake, compared with no such cut."""
+    row = jnp.array([[False], [True], [False]])
+
+    def inside(h, t):
+        return jnp.where(row, stop_gradient(h), h) if t == 2 else h
 
     return loop(inside=inside), loop()
 
@@ -209,6 +226,16 @@ def through_numpy():
 
     def inside(h, t):
         return jnp.array(numpy.asarray(h).clip(-5, 5)) if t % TAU else h
+
+    return loop(inside=inside), loop()
+
+
+@case
+def through_numpy_detached():
+    """Stop the gradient of the state inside a chunk, as a copy would."""
+
+    def inside(h, t):
+        return stop_gradient(h).clip(-5, 5) if t % TAU else h
 
     return loop(inside=inside), loop()
 
@@ -315,15 +342,20 @@ def reset():
     return loop(jnp.zeros_like), loop()
 
 
+def lstm_step(params, h, c, t):
+    """Return the next h and c of an LSTM."""
+    W_xh, W_hh, b_h = params
+    gates = W_xh[X[t]] + h @ W_hh + b_h
+    i, f, g, o = jnp.split(gates, 4, axis=1)
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+
 def lstm_loss(params, h, c, chunk):
     """Return the loss of a chunk, and its last state."""
-    W_xh, W_hh, b_h = params
     L = 0.0
     for t in chunk:
-        gates = W_xh[X[t]] + h @ W_hh + b_h
-        i, f, g, o = jnp.split(gates, 4, axis=1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        h, c = lstm_step(params, h, c, t)
         L = L + (h * TARGET[t]).sum()
     return L, (h, c)
 
@@ -363,3 +395,25 @@ def half_retained():
     """Detach only h, within one function."""
     one = lstm_at_once(lambda h, c: (stop_gradient(h), c))
     return one, lstm_at_once(both)
+
+
+@case
+def state_gradients_lstm():
+    """Walk back from state to state with both halves: no mistake."""
+    params, zero, backs = list(map(jnp.array, LSTM)), jnp.zeros((3, 4)), []
+    state = zero, zero
+    for t in range(4):
+        state, back = jax.vjp(partial(lstm_step, t=t), params, *state)
+        backs.append(back)
+    delta, total = (jnp.array(TARGET[3]), zero), [0.0] * 3
+    for back in reversed(backs):
+        part, *delta = back(tuple(delta))
+        total = add(total, part)
+
+    def last_loss(params):
+        h, c = zero, zero
+        for t in range(4):
+            h, c = lstm_step(params, h, c, t)
+        return (h * TARGET[3]).sum()
+
+    return total, jax.grad(last_loss)(params)

@@ -167,6 +167,12 @@ def in_place():
 
 
 @case
+def in_place_border():
+    """Use detach_ at the border, after the backward pass: no mistake."""
+    return loop(lambda h: h.detach_()), loop()
+
+
+@case
 def rows():
     """Detach one row of the state in place."""
 
@@ -175,15 +181,18 @@ def rows():
             h[1] = h[1].detach()
         return h
 
-    return loop(inside=inside), one_row()
+    return loop(inside=inside), loop()
 
 
-def one_row():
-    """Detach one row by a mask."""
+@case
+def rows_masked():
+    """Detach one row by a mask: no mistake, compared with no such cut."""
     row = torch.tensor([[False], [True], [False]])
-    return loop(
-        inside=lambda h, t: torch.where(row, h.detach(), h) if t == 2 else h
-    )
+
+    def inside(h, t):
+        return torch.where(row, h.detach(), h) if t == 2 else h
+
+    return loop(inside=inside), loop()
 
 
 def losses(params):
@@ -241,6 +250,17 @@ def through_numpy():
 
     def inside(h, t):
         return torch.tensor(h.numpy().clip(-5, 5)) if t % TAU else h
+
+    return loop(inside=inside), loop()
+
+
+@case
+def through_numpy_detached():
+    """Do so, with the detach that the message proposes."""
+
+    def inside(h, t):
+        clipped = h.detach().numpy().clip(-5, 5)
+        return torch.tensor(clipped) if t % TAU else h
 
     return loop(inside=inside), loop()
 
@@ -311,7 +331,10 @@ def state_gradients():
 def split():
     """Give the length of a chunk to a function that takes a number."""
     parts = torch.tensor_split(torch.arange(len(X)), TAU)
-    return loop(chunks=[part.tolist() for part in parts]), loop()
+    meant = torch.arange(len(X)).split(TAU)  # takes a length
+    return [
+        loop(chunks=[part.tolist() for part in way]) for way in (parts, meant)
+    ]
 
 
 @case
@@ -351,18 +374,23 @@ def reset():
     return loop(torch.zeros_like), loop()
 
 
+def lstm_step(params, h, c, t):
+    """Return the next h and c of an LSTM."""
+    W_xh, W_hh, b_h = params
+    gates = W_xh[X[t]] + h @ W_hh + b_h
+    i, f, g, o = gates.chunk(4, dim=1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
 def lstm(hand_on, retain=False):
     """Return the gradients of the same loop with an LSTM."""
     params = fresh(LSTM)
-    W_xh, W_hh, b_h = params
     h, c = torch.zeros(2, 3, 4, dtype=float64)
     for chunk in CHUNKS:
         (h, c), L = hand_on(h, c), 0
         for t in chunk:
-            gates = W_xh[X[t]] + h @ W_hh + b_h
-            i, f, g, o = gates.chunk(4, dim=1)
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * c.tanh()
+            h, c = lstm_step(params, h, c, t)
             L = L + (h * TARGET[t]).sum()
         L.backward(retain_graph=retain)
     return grads(params)
@@ -388,3 +416,23 @@ def half():
 def half_retained():
     """Detach only h, and retain the record."""
     return lstm(one, retain=True), lstm(both)
+
+
+@case
+def state_gradients_lstm():
+    """Walk back from state to state with both halves: no mistake."""
+    params = fresh(LSTM)
+    states = [(None, torch.zeros(2, 3, 4, dtype=float64))]
+    for t in range(4):
+        halves = [s.detach().requires_grad_() for s in states[-1][1]]
+        states.append((halves, lstm_step(params, *halves, t)))
+    (states[-1][1][0] * TARGET[3]).sum().backward()
+    for k in range(4, 1, -1):
+        received = [s.grad for s in states[k][0]]
+        torch.autograd.backward(states[k - 1][1], received)
+    found, whole = grads(params), fresh(LSTM)
+    h, c = torch.zeros(2, 3, 4, dtype=float64)
+    for t in range(4):
+        h, c = lstm_step(whole, h, c, t)
+    (h * TARGET[3]).sum().backward()
+    return found, grads(whole)
