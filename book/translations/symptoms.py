@@ -73,10 +73,11 @@ def outcome(case):
 
 def write():
     """Make every mistake in every framework, and write the table."""
+    rows = [row for name in FRAMEWORKS for row in observe(name)]
     with open(TABLE, "w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
-        for row in (r for name in FRAMEWORKS for r in observe(name)):
+        for row in rows:
             digits = "" if row["off"] is None else f"{row['off']:.12f}"
             table.writerow({**row, "off": digits})
 
