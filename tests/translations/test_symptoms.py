@@ -1,0 +1,31 @@
+"""Mistakes in a truncated loop: PyTorch and JAX still show what the clinic's table says."""
+
+import csv
+
+import pytest
+import symptoms
+
+with open(symptoms.TABLE, encoding="utf-8", newline="") as lines:
+    TABLE = list(csv.DictReader(lines))
+
+
+@pytest.mark.parametrize("framework", symptoms.FRAMEWORKS)
+def test_every_symptom_is_seen_again(framework):
+    expected = [row for row in TABLE if row["framework"] == framework]
+    found = symptoms.observe(framework)
+    for row, seen in zip(expected, found, strict=True):
+        assert {key: seen[key] for key in ("case", "outcome", "message")}.items() <= row.items()
+        assert (seen["off"] is None) == (row["off"] == "")
+        if seen["off"] is not None:
+            assert seen["off"] == pytest.approx(float(row["off"]), abs=1e-10)
+
+
+def test_one_mistake_is_one_in_every_framework():
+    named = [[row["case"] for row in TABLE if row["framework"] == name] for name in symptoms.FRAMEWORKS]
+    assert named[0] == named[1]
+
+
+def test_what_is_wrong_is_wrong_by_the_same_number():
+    for case in {row["case"] for row in TABLE}:
+        wrong = [float(row["off"]) for row in TABLE if row["case"] == case and row["outcome"] == "wrong"]
+        assert wrong == pytest.approx(wrong[:1] * len(wrong), abs=1e-10)
