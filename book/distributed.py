@@ -2,6 +2,8 @@
 
 import argparse
 import io
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -33,6 +35,9 @@ def parse():
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--checkpoints", help="folder; its run is continued")
     parser.add_argument("--every", type=int, default=10, help="segments")
+    parser.add_argument(
+        "--fail", type=int, help="segments after which worker 1 is killed"
+    )
     parser.add_argument(
         "--save", help="file for what worker 0 has in the end"
     )
@@ -111,6 +116,8 @@ def main(options):
         times.append((time.perf_counter() - begin, middle - begin))
         if options.checkpoints:
             store.save(segment + 1, h=h)
+        if segment + 1 == options.fail and exchange.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
         if segment == done:
             print(f"from segment {done}, {X.shape[1]} columns", flush=True)
 
