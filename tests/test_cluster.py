@@ -204,6 +204,17 @@ class TestProcesses:
         assert code == 0, output
         assert "[worker 0] ''" in output
 
+    def test_workers_share_the_processors_of_their_host(self, script, monkeypatch, capsys):
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("D2LUTIL_WORKERS_HERE", "1000000")
+        path = script("import os; print([os.environ[n + '_NUM_THREADS'] for n in ('OMP', 'OPENBLAS')])")
+        group = supervisor.Supervisor()
+        group.start("worker 0", [sys.executable, "-m", "d2launcher.member", str(path)])
+        assert group.wait(bool) is None
+        group.end()
+        assert capsys.readouterr().out == "[worker 0] ['1', '1']\n"
+
     def test_workers_know_their_place_and_take_their_arguments(self, conversation):
         assert conversation[1].count("['--a b', 'c'] [0, 1, 4]") == 3
 

@@ -43,7 +43,7 @@ class Exchange:
             raise RuntimeError("a second Exchange(); allowed: one a process")
         Exchange._connected = launched
         self._store: Any = mxnet.kv.create("dist_sync") if launched else None
-        self._keys = {}
+        self._keys = set()
 
     def all_reduce(self, params):
         """Replace each gradient by its sum over all workers.
@@ -97,14 +97,11 @@ class Exchange:
 
     def _push_pull(self, arrays):
         """Overwrite float32 arrays by their sums on the server, and return them."""
-        keys = [self._key(place, array) for place, array in enumerate(arrays)]
+        keys = [f"{place} {array.shape}" for place, array in enumerate(arrays)]
+        for key, array in zip(keys, arrays, strict=True):
+            if key not in self._keys:  # on all workers at once
+                self._keys.add(key)
+                self._store.init(key, mxnet.np.zeros_like(array))
         self._store.push(keys, arrays)
         self._store.pull(keys, out=arrays)
         return arrays
-
-    def _key(self, place, array):
-        """Return the store's key of a place in a call and a shape; the first use sets it up everywhere."""
-        if (place, array.shape) not in self._keys:
-            self._keys[place, array.shape] = len(self._keys)
-            self._store.init(self._keys[place, array.shape], mxnet.np.zeros_like(array))
-        return self._keys[place, array.shape]
