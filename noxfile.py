@@ -64,7 +64,8 @@ def wheel():
     """Build the package from a copy, which leaves the working tree clean, and return its wheel."""
     source = WHEELS / "source"
     shutil.rmtree(WHEELS, ignore_errors=True)
-    shutil.copytree(ROOT / "d2lutil", source / "d2lutil")
+    for name in ("d2lutil", "d2launcher"):
+        shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "--no-build-isolation"]
