@@ -73,11 +73,33 @@ def test_the_table_is_that_of_the_witnesses(committed, given):
     same(found, committed["witnesses"])
     assert tool.TABLE.read_text(encoding="utf-8") == tool.table(committed["witnesses"]) == tool.table(found)
     for cell in tool.GATES:
-        right, opened, lost = (found[f"{cell} {name}"] for name in ("right", "open", "lost"))
-        assert right[0] == lost[0] == 0
-        assert max(right[1], opened[1]) < 1e-15
-        assert opened[0] > 1e-4
+        right, opened, first, lost, every = (found[f"{cell} {name}"] for name in tool.LOOPS)
+        assert right[0] == lost[0] == every[0] == every[2] == 0
+        assert max(witnesses[1] for witnesses in (right, opened, first, every)) < 1e-15
+        assert min(opened[0], first[0]) > 1e-4
         assert lost[1] > 1e-2
+        assert min(witnesses[2] for witnesses in (right, opened, first, lost)) > 1e-5
+
+
+@pytest.mark.parametrize("cell", tool.GATES)
+def test_one_token_sees_one_border(cell, given):
+    with tool.open_borders(closed=(1,)):
+        seen = tool.gradients(loop_mxnet.train_gated, given, cell)
+    assert loop_mxnet.entrance(seen, "W_xh", tool.TOKENS[:1]) == 0
+    assert loop_mxnet.entrance(seen, "W_xh", tool.TOKENS) > 1e-4
+
+
+def test_each_token_is_read_at_the_first_step_of_its_window_alone(given):
+    for window, token in enumerate(tool.TOKENS):
+        steps, columns = numpy.nonzero(given["X"] == token)
+        assert set(steps) == {window * tool.WINDOW}
+        assert len(columns) == tool.BATCH
+
+
+def test_a_state_may_be_a_list_and_hold_states():
+    first, (second,) = loop_mxnet.each(lambda part: part + 1, [np.zeros(1), (np.zeros(2),)])
+    assert (first.shape, second.shape) == ((1,), (2,))
+    assert first.item() == 1
 
 
 @pytest.mark.parametrize("cell", tool.GATES)
@@ -136,11 +158,14 @@ def test_the_gate_is_that_of_the_package():
 
 def test_the_draws_are_those_of_the_package():
     ours, theirs = (
-        draw(rng=numpy.random.default_rng(5), num_steps=50, pi=0.8)
+        draw(50, rng=numpy.random.default_rng(5), pi=0.8)
         for draw in (schemes.randomized, d2lutil.randomized)
     )
     assert (ours == theirs).all()
     assert 0 < (ours == 0).mean() < 1
+    rectangle = schemes.randomized((50, 3), 0.8, numpy.random.default_rng(5))
+    assert rectangle.shape == (50, 3)
+    assert rectangle.ravel()[:50].tolist() == ours.tolist()
 
 
 def test_mxnet_reads_the_settings_of_an_optimizer_in_single_precision():
@@ -212,6 +237,7 @@ def test_the_page_says_the_bound_of_the_comparison():
     (bound,) = re.findall(r"^BOUND = 1e-(\d+)$", text, re.M)
     raised = bound.translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
     assert f"The bound is 10⁻{raised}" in " ".join(PAGE.split())
+    assert f"to 10⁻{raised}" in PAGE.split("## Overview")[0]
 
 
 def test_the_page_says_the_settings_of_the_comparison(given):

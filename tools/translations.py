@@ -6,6 +6,7 @@
 
 import contextlib
 import functools
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -19,12 +20,15 @@ from mxnet import gluon, np
 
 FOLDER = Path(__file__).resolve().parent.parent / "book" / "translations"
 FILE, TABLE = FOLDER / "values.json", FOLDER / "witnesses.md"
-NUM_STEPS, BATCH, HIDDENS, VOCAB, WINDOW = 24, 3, 4, 5, 8
+NUM_STEPS, BATCH, HIDDENS, VOCAB, WINDOW = 24, 3, 4, 7, 8
+TOKENS = [4, 5, 6]  # each is read at the first step of a window, and nowhere else
 GATES = {"tanh": 1, "lstm": 4}
 LOOPS = {
     "right": "as shown",
     "open": "borders open",
+    "first": "only the first border closed",
     "lost": "the first loss of each window left out",
+    "every": "cut at every step",
 }
 sys.path.insert(0, str(FOLDER))
 
@@ -35,17 +39,17 @@ from schemes import randomized  # noqa: E402
 def problem():
     """Draw the text, the three arrays, and for each cell parameters and a state, from one seed.
 
-    The last token occurs in the first window alone. In the second window column 0 begins anew at step 11;
-    the last two steps of column 2 are padding, whose targets are no token.
+    Each window begins with a token of its own. In the second window column 0 begins anew at step 11; the
+    last two steps of column 1 are padding, whose targets are no token.
     """
     rng = numpy.random.default_rng(18)
-    X = rng.integers(0, VOCAB - 1, (NUM_STEPS, BATCH))
-    X[2:5] = VOCAB - 1
+    X = rng.integers(0, TOKENS[0], (NUM_STEPS, BATCH))
+    X[::WINDOW] = numpy.reshape(TOKENS, (-1, 1))
     Y = rng.integers(0, VOCAB, (NUM_STEPS, BATCH))
     columns = [randomized(NUM_STEPS, pi, rng) for pi in (0.5, 0.8, 1)]
     begins = numpy.zeros((NUM_STEPS, BATCH), bool)
     weights = rng.uniform(0.5, 2, (NUM_STEPS, BATCH))
-    begins[11, 0], weights[-2:, 2], Y[-2:, 2] = True, 0, -1
+    begins[11, 0], weights[-2:, 1], Y[-2:, 1] = True, 0, -1
     arrays = {"xi": numpy.transpose(columns), "begins": begins, "weights": weights}
     cells = {}
     for cell, gates in GATES.items():
@@ -56,7 +60,7 @@ def problem():
         state = [rng.normal(size=(BATCH, HIDDENS)) for _ in range(1 + (cell == "lstm"))]
         cells[cell] = {"params": params, "state": state}
     settings = {"window": WINDOW, "lr": 0.5, "momentum": 0.875}  # no error in single precision
-    return {"X": X, "Y": Y, **settings, "arrays": arrays, "cells": cells}
+    return {"X": X, "Y": Y, "tokens": TOKENS, **settings, "arrays": arrays, "cells": cells}
 
 
 def network(cell, params):
@@ -69,7 +73,7 @@ def network(cell, params):
     return net
 
 
-def run(loop, given, cell, optimizer, window=WINDOW, weights=None):
+def run(loop, given, cell, optimizer, window=WINDOW, **changed):
     """Run one of the loops of ``loop_mxnet.py`` on a problem.
 
     Parameters
@@ -83,20 +87,18 @@ def run(loop, given, cell, optimizer, window=WINDOW, weights=None):
         What ``gluon.Trainer`` takes after the parameters.
     window : int
         Steps between two updates.
-    weights : array, optional
-        In the place of those of the problem.
+    **changed : array
+        In the place of ``xi`` or ``weights`` of the problem.
 
     Returns
     -------
     dict
         ``params`` and ``state`` at the end, and the ``names`` of the parameters in MXNet.
     """
-    own, arrays = given["cells"][cell], dict(given["arrays"])
+    own, arrays = given["cells"][cell], given["arrays"] | changed
     net = network(cell, own["params"])
     state = tuple(np.array(part, dtype="float64") for part in own["state"])
     X, Y = (np.array(given[key], dtype="int32") for key in "XY")
-    if weights is not None:
-        arrays["weights"] = weights
     if loop.__name__ == "train_chunks":  # there every target counts
         arrays, Y = {}, np.where(Y < 0, np.zeros_like(Y), Y)
     arrays = [np.array(array, dtype=array.dtype) for array in arrays.values()]
@@ -109,10 +111,10 @@ def run(loop, given, cell, optimizer, window=WINDOW, weights=None):
     return {"params": params, "state": [part.asnumpy() for part in last], "names": names}
 
 
-def gradients(loop, given, cell, window=WINDOW, weights=None):
+def gradients(loop, given, cell, window=WINDOW, **changed):
     """Return the gradients of each update, by the package's names of the parameters."""
     frozen = loop_mxnet.Frozen()
-    names = run(loop, given, cell, [frozen], window, weights)["names"]
+    names = run(loop, given, cell, [frozen], window, **changed)["names"]
     return [{name: g[own].asnumpy() for name, own in names.items()} for g in frozen.seen]
 
 
@@ -131,46 +133,71 @@ def values(given):
 
 
 @contextlib.contextmanager
-def open_borders():
-    """Leave out the detach of MXNet's loop, and retain the record, without which it would be an error."""
-    detach, backward = loop_mxnet.each, np.ndarray.backward
-    loop_mxnet.each = lambda function, state: state
+def open_borders(closed=()):
+    """Leave out the detach of MXNet's loop at all borders but some, of which 1 is the first.
+
+    The record is retained: without that PyTorch, and MXNet on most ways, would raise an error.
+    """
+    each, backward, windows = loop_mxnet.each, np.ndarray.backward, itertools.count()
+
+    def some(function, state):
+        act = function.__name__ == "part" or next(windows) in closed  # part: what a step does first
+        return each_part(function, state) if act else state
+
+    def each_part(function, state):
+        return tuple(map(function, state)) if isinstance(state, tuple) else function(state)
+
+    loop_mxnet.each = some
     np.ndarray.backward = functools.partialmethod(backward, retain_graph=True)
     try:
         yield
     finally:
-        loop_mxnet.each, np.ndarray.backward = detach, backward
+        loop_mxnet.each, np.ndarray.backward = each, backward
+
+
+def last_losses(weights):
+    """Return weights that leave of each window the last loss alone."""
+    is_last = numpy.arange(NUM_STEPS) % WINDOW == WINDOW - 1
+    return numpy.where(is_last[:, None], weights, 0)
 
 
 def witnesses(given):
-    """Return both witnesses of the loops of LOOPS, for each cell."""
-
-    def both(seen, whole):
-        token = VOCAB - 1
-        return [loop_mxnet.entrance(seen, "W_xh", token), loop_mxnet.missing(seen, whole, "W_hq")]
-
-    found = {}
+    """Return for each cell and each loop of LOOPS the entrance, the exit, and the control."""
+    found, weights = {}, given["arrays"]["weights"]
+    lost = weights.copy()
+    lost[::WINDOW] = 0
+    never = numpy.zeros_like(weights)
     for cell in GATES:
-        whole = gradients(loop_mxnet.train_gated, given, cell, NUM_STEPS)[0]
-        found[f"{cell} right"] = both(gradients(loop_mxnet.train_gated, given, cell), whole)
-        lost = given["arrays"]["weights"].copy()
-        lost[::WINDOW] = 0
-        found[f"{cell} lost"] = both(gradients(loop_mxnet.train_gated, given, cell, weights=lost), whole)
-        whole = gradients(loop_mxnet.train_chunks, given, cell, NUM_STEPS)[0]
-        with open_borders():
-            found[f"{cell} open"] = both(gradients(loop_mxnet.train_chunks, given, cell), whole)
+        run_loop = functools.partial(gradients, loop_mxnet.train_gated, given, cell)
+        (whole,) = run_loop(NUM_STEPS)
+
+        def three(weights=weights, run_loop=run_loop, whole=whole, closed=None, **changed):
+            seen = []
+            for losses in (weights, last_losses(weights)):
+                opened = contextlib.nullcontext() if closed is None else open_borders(closed)
+                with opened:
+                    seen.append(run_loop(weights=losses, **changed))
+            return [
+                loop_mxnet.entrance(seen[0], "W_xh", TOKENS),
+                loop_mxnet.missing(seen[0], whole, "W_hq"),
+                loop_mxnet.inside(seen[1], "W_xh", TOKENS),
+            ]
+
+        found[f"{cell} right"] = three()
+        found[f"{cell} open"] = three(closed=())
+        found[f"{cell} first"] = three(closed=(1,))
+        found[f"{cell} lost"] = three(lost)
+        found[f"{cell} every"] = three(xi=never)
     return found
 
 
 def table(found):
     """Return the table of the witnesses, in Markdown."""
-    lines = [
-        "| loop | entrance, tanh | exit, tanh | entrance, LSTM | exit, LSTM |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    lines = ["| loop | entrance | exit | control |", "| --- | --- | --- | --- |"]
     for name, loop in LOOPS.items():
-        numbers = map(plain, [*found[f"tanh {name}"], *found[f"lstm {name}"]])
-        lines.append(f"| {loop} | {' | '.join(numbers)} |")
+        pairs = zip(found[f"tanh {name}"], found[f"lstm {name}"], strict=True)
+        shown = [dict.fromkeys(map(plain, pair)) for pair in pairs]  # one number if both are the same
+        lines.append(f"| {loop} | {' | '.join(map('; '.join, shown))} |")
     return "\n".join(lines) + "\n"
 
 

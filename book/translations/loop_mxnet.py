@@ -18,9 +18,10 @@ def carry_columns(h, xi):
 
 
 def each(function, state):
-    """Apply a function to a state h, or to both parts of (h, c)."""
-    pair = isinstance(state, tuple)
-    return tuple(map(function, state)) if pair else function(state)
+    """Apply a function to every part of a state: h, (h, c), or a list."""
+    if isinstance(state, tuple | list):
+        return tuple(each(function, part) for part in state)
+    return function(state)
 
 
 def enter(state, xi, begins):
@@ -92,12 +93,19 @@ class Frozen(mxnet.optimizer.Optimizer):
         self.seen[-1][self.param_dict[index].name] = grad.copy()
 
 
-def entrance(seen, W_xh, token):
-    """Return what later windows send to a token that only the first reads."""
-    return max(float(abs(g[W_xh][token]).max()) for g in seen[1:])
+def entrance(seen, W_xh, tokens):
+    """Return what later windows send to the token of a window."""
+    late = [g[W_xh][x] for k, x in enumerate(tokens, 1) for g in seen[k:]]
+    return max(float(abs(g).max()) for g in late)
 
 
 def missing(seen, whole, W_hq):
     """Return how far the output layer's mean gradient is from the whole's."""
     mean = sum(g[W_hq] for g in seen) / len(seen)
     return float(abs(mean - whole[W_hq]).max())
+
+
+def inside(seen, W_xh, tokens):
+    """Return what the last loss of a window sends to its first step."""
+    pairs = zip(seen, tokens, strict=True)
+    return min(float(abs(g[W_xh][x]).max()) for g, x in pairs)

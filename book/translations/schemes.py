@@ -3,6 +3,6 @@
 import numpy
 
 
-def randomized(num_steps, pi, rng):
-    """Draw the weights of randomized truncation: 0, or 1/pi."""
-    return numpy.where(rng.random(num_steps) < pi, 1 / pi, 0)
+def randomized(shape, pi, rng):
+    """Draw weights, (num_steps, batch_size): 0, or 1/pi where it goes on."""
+    return numpy.where(rng.random(shape) < pi, 1 / pi, 0)

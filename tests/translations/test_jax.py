@@ -27,11 +27,11 @@ def inputs(given, cell, loop):
     return params, jax.nn.one_hot(X, len(params["W_xh"])), Y, state if cell == "lstm" else state[0], arrays
 
 
-def run(given, cell, loop, window=None, optimizer=None, weights=None):
+def run(given, cell, loop, window=None, optimizer=None, **changed):
     """Run a loop; return the parameters, the last state, and what the optimizer remembers."""
     params, X, Y, state, arrays = inputs(given, cell, loop)
-    if weights is not None:
-        arrays[2] = weights
+    for place, name in enumerate(given["arrays"] if arrays else ()):
+        arrays[place] = changed.get(name, arrays[place])
     chosen = optimizer or loop_jax.frozen()
     k = window or given["window"]
     return getattr(loop_jax, loop)(CELLS[cell], params, X, Y, state, k, chosen, *arrays)
@@ -63,34 +63,43 @@ def test_three_updates(mxnet, cell, loop, agree):
     agree("JAX, states", dict(enumerate(jax.tree.leaves(last))), dict(enumerate(expected["state"])))
 
 
-def open_borders(given, cell):
-    """Return the gradients of the windows' losses, each taken back to the first step of the text."""
-    params, X, Y, state, _ = inputs(given, cell, "train_chunks")
+def open_borders(given, cell, weights, closed=()):
+    """Return the gradients of the windows' losses, with the gradient stopped at some borders alone."""
+    params, X, Y, state, (xi, begins, _) = inputs(given, cell, "train_gated")
     k, batch = given["window"], X.shape[1]
 
-    def loss(params, start):
-        ones = jnp.ones((start + k, batch))
-        O, _ = loop_jax.forward(CELLS[cell], params, X[: start + k], state, ones, ones == 0)
-        return loop_jax.summed_loss(O[start:], Y[start : start + k], ones[start:]) / (k * batch)
+    def loss(params, last):
+        h = state
+        for window in range(last + 1):
+            rows = slice(k * window, k * (window + 1))
+            h = jax.lax.stop_gradient(h) if window in closed else h
+            O, h = loop_jax.forward(CELLS[cell], params, X[rows], h, xi[rows], begins[rows])
+        return loop_jax.summed_loss(O, Y[rows], weights[rows]) / (k * batch)
 
-    return [jax.grad(loss)(params, start) for start in range(0, len(X), k)]
+    return [jax.grad(loss)(params, last) for last in range(len(X) // k)]
 
 
-def test_witnesses(mxnet, cell, agree):
+def test_witnesses(mxnet, cell, agree, alone):
     given, expected = mxnet["problem"], mxnet["witnesses"]
+    weights, last = jnp.array(given["arrays"]["weights"]), jnp.array(alone(given))
+    (whole,) = run(given, cell, "train_gated", len(given["X"]))[2]
 
-    def both(seen, whole):
-        token = len(seen[0]["W_xh"]) - 1
-        return [loop_jax.entrance(seen, "W_xh", token), loop_jax.missing(seen, whole[0], "W_hq")]
+    def three(closed=None, weights=weights, **changed):
+        if closed is None:
+            pair = [run(given, cell, "train_gated", weights=w, **changed)[2] for w in (weights, last)]
+        else:
+            pair = [open_borders(given, cell, w, closed) for w in (weights, last)]
+        return [
+            loop_jax.entrance(pair[0], "W_xh", given["tokens"]),
+            loop_jax.missing(pair[0], whole, "W_hq"),
+            loop_jax.inside(pair[1], "W_xh", given["tokens"]),
+        ]
 
-    _, _, whole = run(given, cell, "train_gated", len(given["X"]))
-    found = {"right": both(run(given, cell, "train_gated")[2], whole)}
-    lost = jnp.array(given["arrays"]["weights"]).at[:: given["window"]].set(0)
-    found["lost"] = both(run(given, cell, "train_gated", weights=lost)[2], whole)
-    _, _, whole = run(given, cell, "train_chunks", len(given["X"]))
-    found["open"] = both(open_borders(given, cell), whole)
+    found = {"right": three(), "open": three(()), "first": three((1,))}
+    found["lost"] = three(weights=weights.at[:: given["window"]].set(0))
+    found["every"] = three(xi=jnp.zeros_like(weights))
     agree("JAX, witnesses", found, {name: expected[f"{cell} {name}"] for name in found})
-    assert found["right"][0] == 0
+    assert found["right"][0] == found["every"][2] == 0
 
 
 def test_targets_of_weight_0_are_not_read():
@@ -103,7 +112,7 @@ def test_targets_of_weight_0_are_not_read():
 def test_the_truncated_loop_passes_both(mxnet, cell):
     given = mxnet["problem"]
     (whole,), seen = (run(given, cell, "train_chunks", k)[2] for k in (len(given["X"]), None))
-    assert loop_jax.entrance(seen, "W_xh", len(seen[0]["W_xh"]) - 1) == 0
+    assert loop_jax.entrance(seen, "W_xh", given["tokens"]) == 0
     assert loop_jax.missing(seen, whole, "W_hq") < 1e-15
 
 
@@ -125,16 +134,19 @@ def test_the_mean_over_all_draws_is_the_gradient_of_the_windows(mxnet, cell):
     assert once > 1e-3  # no single draw has it
 
 
-def test_jax_is_single_precision_by_default():
-    code = "import jax.numpy, numpy; print(jax.numpy.array(numpy.ones(2)).dtype)"
+def test_jax_is_single_precision_until_double_is_enabled():
+    show = "print(jax.numpy.array(numpy.ones(2)).dtype)"
+    enable = 'jax.config.update("jax_enable_x64", True)'  # after the import
+    code = f"import jax.numpy, numpy; {show}; {enable}; {show}"
     environ = {name: value for name, value in os.environ.items() if name != "JAX_ENABLE_X64"}
     run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True)
-    assert run.stdout == "float32\n"
+    assert run.stdout.split() == ["float32", "float64"]
 
 
 def test_a_forgotten_axis_is_silent_where_the_sizes_agree():
     xi = jnp.array([0.0, 0.5])
     gradient = jax.grad(lambda h: loop_jax.carry(h, xi).sum())(jnp.ones((2, 2)))
     assert (gradient == xi).all()
+    assert loop_jax.carry(jnp.ones((2, 1)), xi).shape == (2, 2)  # one unit becomes two
     with pytest.raises(ValueError, match="Incompatible shapes"):
         loop_jax.carry(jnp.ones((2, 3)), xi)
