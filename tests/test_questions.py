@@ -30,7 +30,7 @@ THREADS = {
     "uzh-rpg/RVT": {27},
     "zihangdai/mos": {5},
     "salesforce/awd-lstm-lm": {33, 83},
-    "Lightning-AI/pytorch-lightning": {293, 8145, 17848, 19985},
+    "Lightning-AI/pytorch-lightning": {293, 8145, 17848, 19985, 20517},
     "jaxleyverse/jaxley": {762},
     "state-spaces/mamba": {101, 1013},
     "RWKV/RWKV-infctx-trainer": {102},
@@ -73,3 +73,10 @@ def test_an_answer_is_short_and_leads_to_the_book(question, threads, answer):
     assert not set(links) - anchors()
     sentences = re.findall(r"[.:?](?= |$)", re.sub(r"\[.*?\]\(.*?\)", "", answer))
     assert 1 <= len(sentences) <= 5, sentences
+
+
+def test_what_a_reset_costs_is_asserted_where_the_answer_leads():
+    (answer,) = [answer for _, threads, answer in QUESTION.findall(PAGE) if "metta" in threads]
+    assert "more than three times as long" in answer
+    assert "[](ex-bo-cost)" in answer
+    assert 'assert ratio[\\"block\\"][0] > 3\\n' in (BOOK / "boundaries.ipynb").read_text(encoding="utf-8")
