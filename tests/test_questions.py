@@ -68,7 +68,7 @@ def test_every_paragraph_in_bold_is_a_question_with_its_thread_and_its_answer():
 @pytest.mark.parametrize(("question", "threads", "answer"), QUESTION.findall(PAGE))
 def test_an_answer_is_short_and_leads_to_the_book(question, threads, answer):
     assert "https://" in threads or threads == "the same thread"
-    links = re.findall(r"\[\]\(([a-z]+-[a-z0-9-]+)\)", answer)
+    links = [a or b for a, b in re.findall(r"\[\]\(([a-z]+-[a-z0-9-]+)\)|\{ref\}`([a-z0-9-]+)`", answer)]
     assert links
     assert not set(links) - anchors()
     sentences = re.findall(r"[.:?](?= |$)", re.sub(r"\[.*?\]\(.*?\)", "", answer))
@@ -78,5 +78,5 @@ def test_an_answer_is_short_and_leads_to_the_book(question, threads, answer):
 def test_what_a_reset_costs_is_asserted_where_the_answer_leads():
     (answer,) = [answer for _, threads, answer in QUESTION.findall(PAGE) if "metta" in threads]
     assert "more than three times as long" in answer
-    assert "[](ex-bo-cost)" in answer
+    assert "{ref}`ex-bo-cost`" in answer
     assert 'assert ratio[\\"block\\"][0] > 3\\n' in (BOOK / "boundaries.ipynb").read_text(encoding="utf-8")
