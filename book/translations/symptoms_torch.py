@@ -122,7 +122,7 @@ def frozen():
     params = fresh()
     optimizer = Frozen(params)
     train(params, optimizer)
-    return optimizer.total, loop()
+    return [total.numpy() for total in optimizer.total], loop()
 
 
 @case
