@@ -53,3 +53,10 @@ def test_a_retained_record_does_not_survive_an_update(kind, half, optimizer):
     run(lr=0)  # without an update it does
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         run(lr=0.01)
+
+
+def test_a_mask_without_its_axis_cuts_a_column():
+    h, rows = torch.ones(3, 3, requires_grad=True), torch.tensor([False, True, False])
+    for mask, cut in ((rows[:, None], [[1, 1, 1], [0, 0, 0], [1, 1, 1]]), (rows, [[1, 0, 1]] * 3)):
+        (gradient,) = torch.autograd.grad(torch.where(mask, h.detach(), h).sum(), h)
+        assert gradient.tolist() == cut
