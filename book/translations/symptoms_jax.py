@@ -9,6 +9,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy
+import optax
 from jax.lax import stop_gradient
 from symptoms import (
     CHUNKS,
@@ -38,6 +39,18 @@ def case(function):
 def kept(h):
     """Cut nothing."""
     return h
+
+
+def dropping(h):
+    """Drop the result of stop_gradient."""
+    stop_gradient(h)
+    return h
+
+
+def first_border():
+    """Return a function that cuts the first of the two borders alone."""
+    turns = iter([False, True, False])
+    return lambda h: stop_gradient(h) if next(turns) else h
 
 
 def step(params, h, t):
@@ -87,11 +100,11 @@ def at_once(hand_on):
     return jax.grad(loss)(list(map(jnp.array, PARAMS)))
 
 
-def train(update, params):
+def train(update, params, hand_on=kept):
     """Run the usual loop, an update a chunk; return what was used."""
     h, used = jnp.array(h0), [0.0] * 5
     for chunk in CHUNKS:
-        g, h = jax.grad(chunk_loss, has_aux=True)(params, h, chunk)
+        g, h = jax.grad(chunk_loss, has_aux=True)(params, hand_on(h), chunk)
         used, params = add(used, g), update(params, g)
     return used
 
@@ -103,13 +116,14 @@ def frozen():
     return train(lambda params, g: params, params), at_once(stop_gradient)
 
 
+def sgd(params, g):
+    """Return the weights after an update."""
+    return [p - 0.01 * d for p, d in zip(params, g, strict=True)]
+
+
 @case
 def moving():
     """Judge a right loop while its optimizer moves the weights."""
-
-    def sgd(params, g):
-        return [p - 0.01 * d for p, d in zip(params, g, strict=True)]
-
     return train(sgd, list(map(jnp.array, PARAMS)))[3:], loop()[3:]
 
 
@@ -132,14 +146,31 @@ def none_retained():
 
 
 @case
+def none_updated():
+    """Hand it on, and update the weights after each chunk."""
+    runs = (
+        train(sgd, list(map(jnp.array, PARAMS)), hand_on)
+        for hand_on in (kept, stop_gradient)
+    )
+    return tuple(runs)
+
+
+@case
+def first_only():
+    """Cut the first border alone, within one function."""
+    return at_once(first_border()), at_once(stop_gradient)
+
+
+@case
 def dropped():
-    """Drop the result of stop_gradient, within one function."""
+    """Drop the result of stop_gradient."""
+    return loop(dropping), at_once(stop_gradient)
 
-    def hand_on(h):
-        stop_gradient(h)
-        return h
 
-    return at_once(hand_on), at_once(stop_gradient)
+@case
+def dropped_retained():
+    """Drop it within one function."""
+    return at_once(dropping), at_once(stop_gradient)
 
 
 @case
@@ -158,6 +189,19 @@ def in_place_exit():
 def in_place_border():
     """Look for it at the border."""
     return loop(lambda h: h.detach_()), loop()
+
+
+@case
+def written():
+    """Write into a state whose gradient is stopped."""
+
+    def loss(params):
+        h, L = step(params, jnp.array(h0), 0)
+        stop_gradient(h)[1] = 0
+        return L
+
+    params = list(map(jnp.array, PARAMS))
+    return jax.grad(loss)(params), loop(chunks=[[0]])
 
 
 @case
@@ -212,6 +256,14 @@ def stale():
     _, last = jax.vjp(lambda w, h: w * h, w_new, h)
     through_w, through_h = last(1.0)
     return [through_w + back(through_h)[0]], [3**2 + 2 * 5 * 3]
+
+
+@case
+def stale_data():
+    """Look for an update through .data."""
+    w = jnp.array(3.0)
+    w.data += 2
+    return [w], [w]
 
 
 @case
@@ -325,10 +377,10 @@ def by_drawn_length():
     return run(weigh=lambda s: len(s) * (1 - PI)), run()
 
 
-@case
-def unused():
+def first_states(optimizer):
     """Train a first state that only the first chunk uses."""
-    start, w, h, after = jnp.zeros(3), jnp.full(3, 0.5), None, []
+    params, h, after = (jnp.zeros(3), jnp.full(3, 0.5)), None, []
+    memory = optimizer.init(params)
 
     def loss(params, h):
         start, w = params
@@ -336,10 +388,35 @@ def unused():
         return (h * h).sum(), h
 
     for _ in range(3):
-        (g_start, g_w), h = jax.grad(loss, has_aux=True)((start, w), h)
-        start, w = start - 0.1 * g_start, w - 0.1 * g_w
-        after.append(start)
+        g, h = jax.grad(loss, has_aux=True)(params, h)
+        change, memory = optimizer.update(g, memory, params)
+        params = optax.apply_updates(params, change)
+        after.append(params[0])
     return [after[2]], [after[0]]
+
+
+@case
+def unused():
+    """Do so by plain gradient descent."""
+    return first_states(optax.sgd(0.1))
+
+
+@case
+def unused_momentum():
+    """Do so with momentum: the gradient is 0, and the parameter moves."""
+    return first_states(optax.sgd(0.1, momentum=0.9))
+
+
+@case
+def unused_zero():
+    """Do so: JAX knows no other than a gradient of 0."""
+    return unused_momentum()
+
+
+@case
+def unused_adam():
+    """Do so with Adam."""
+    return first_states(optax.adam(0.1))
 
 
 @case
@@ -401,6 +478,17 @@ def half_retained():
     """Detach only h, within one function."""
     one = lstm_at_once(lambda h, c: (stop_gradient(h), c))
     return one, lstm_at_once(both)
+
+
+@case
+def rows_lstm():
+    """Detach one row of its state in place."""
+
+    def hand_on(h, c):
+        h[1] = stop_gradient(h[1])
+        return h, c
+
+    return lstm_at_once(hand_on), lstm_at_once(both)
 
 
 @case

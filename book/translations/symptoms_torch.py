@@ -57,6 +57,18 @@ def kept(h):
     return h
 
 
+def dropping(h):
+    """Drop the result of detach."""
+    h.detach()
+    return h
+
+
+def first_border():
+    """Return a function that cuts the first of the two borders alone."""
+    turns = iter([False, True, False])
+    return lambda h: h.detach() if next(turns) else h
+
+
 def loop(hand_on=detached, chunks=CHUNKS, retain=False, inside=None):
     """Return the gradients of a loop of chunks, added up."""
     params, h = fresh(), torch.tensor(h0)
@@ -88,16 +100,16 @@ class Frozen:
             total += p.grad
 
 
-def train(params, optimizer):
+def train(params, optimizer, hand_on=detached, retain=False):
     """Run the usual loop, an update a chunk; return what was used."""
     h, used = torch.tensor(h0), [0] * 5
     for chunk in CHUNKS:
         optimizer.zero_grad()
-        h, L = h.detach(), 0
+        h, L = hand_on(h), 0
         for t in chunk:
             h, l_t = step(params, h, t)
             L = L + l_t
-        L.backward()
+        L.backward(retain_graph=retain)
         pairs = zip(used, params, strict=True)
         used = [u + p.grad for u, p in pairs]
         optimizer.step()
@@ -140,14 +152,33 @@ def none_retained():
 
 
 @case
+def none_updated():
+    """Do so, and update the weights after each chunk."""
+
+    def run(hand_on):
+        params = fresh()
+        sgd = torch.optim.SGD(params, lr=0.01)
+        return [u.numpy() for u in train(params, sgd, hand_on, retain=True)]
+
+    return run(kept), run(detached)
+
+
+@case
+def first_only():
+    """Cut the first border alone, and retain the record."""
+    return loop(first_border(), retain=True), loop()
+
+
+@case
 def dropped():
     """Drop the result of detach."""
+    return loop(dropping), loop()
 
-    def hand_on(h):
-        h.detach()
-        return h
 
-    return loop(hand_on), loop()
+@case
+def dropped_retained():
+    """Drop it, and retain the record."""
+    return loop(dropping, retain=True), loop()
 
 
 @case
@@ -177,6 +208,21 @@ def in_place_exit():
 def in_place_border():
     """Use detach_ at the border, after the backward pass: no mistake."""
     return loop(lambda h: h.detach_()), loop()
+
+
+@case
+def written():
+    """Write into a detached state while its record is in use."""
+
+    def run(write):
+        params = fresh()
+        h, L = step(params, torch.tensor(h0), 0)
+        if write:
+            h.detach()[1] = 0
+        L.backward()
+        return grads(params)
+
+    return run(True), run(False)
 
 
 @case
@@ -237,6 +283,18 @@ def stale():
     w.grad = None
     with torch.no_grad():
         w += 2
+    (w * h).backward()
+    return [w.grad.numpy()], [3**2 + 2 * 5 * 3]
+
+
+@case
+def stale_data():
+    """Make that update through .data."""
+    w = torch.tensor(3.0, requires_grad=True)
+    h = w * (w * 1.0)
+    h.backward(retain_graph=True)
+    w.grad = None
+    w.data += 2
     (w * h).backward()
     return [w.grad.numpy()], [3**2 + 2 * 5 * 3]
 
@@ -361,18 +419,42 @@ def by_drawn_length():
     return segments(lambda s: len(s) * (1 - PI)), segments(lambda s: 1)
 
 
-@case
-def unused():
+def first_states(optimizer, set_to_none=True, **options):
     """Train a first state that only the first chunk uses."""
     start, w = fresh([[0.0] * 3, [0.5] * 3])
-    optimizer, h, after = torch.optim.SGD([start, w], lr=0.1), None, []
+    optimizer = optimizer([start, w], lr=0.1, **options)
+    h, after = None, []
     for _ in range(3):
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none)
         h = torch.tanh(w * (start + 0.1 if h is None else h.detach()) + 0.2)
         (h * h).sum().backward()
         optimizer.step()
         after.append(start.detach().numpy().copy())
     return [after[2]], [after[0]]
+
+
+@case
+def unused():
+    """Do so by plain gradient descent."""
+    return first_states(torch.optim.SGD)
+
+
+@case
+def unused_momentum():
+    """Do so with momentum: without a gradient, a parameter is left alone."""
+    return first_states(torch.optim.SGD, momentum=0.9)
+
+
+@case
+def unused_zero():
+    """Do so, with gradients of 0 instead of none."""
+    return first_states(torch.optim.SGD, set_to_none=False, momentum=0.9)
+
+
+@case
+def unused_adam():
+    """Do so with Adam."""
+    return first_states(torch.optim.Adam, set_to_none=False)
 
 
 @case
@@ -423,6 +505,31 @@ def half():
 def half_retained():
     """Detach only h, and retain the record."""
     return lstm(one, retain=True), lstm(both)
+
+
+@case
+def rows_lstm():
+    """Detach one row of its state in place; the losses come at the end."""
+
+    def assigned(s):
+        s[1] = s[1].detach()
+        return s
+
+    def masked(s):
+        row = torch.tensor([[False], [True], [False]])
+        return torch.where(row, s.detach(), s)
+
+    def run(cut):
+        params, states = fresh(LSTM), []
+        h, c = torch.zeros(2, 3, 4, dtype=float64)
+        for t in range(len(X)):
+            h, c = (cut(h), cut(c)) if t == TAU else (h, c)
+            h, c = lstm_step(params, h, c, t)
+            states.append(h)
+        (torch.stack(states) * TARGET).sum().backward()
+        return grads(params)
+
+    return run(assigned), run(masked)
 
 
 @case
