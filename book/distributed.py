@@ -10,7 +10,12 @@ from pathlib import Path
 import d2lutil  # first: it makes MXNet load under today's NumPy
 import mxnet
 import numpy
-from d2lutil.cluster import Checkpoints, Exchange, read_columns
+from d2lutil.cluster import (
+    Checkpoints,
+    Exchange,
+    rank_and_size,
+    read_columns,
+)
 from d2lutil.paths import absolute
 from mxnet import gluon
 
@@ -32,7 +37,9 @@ def parse():
     parser.add_argument("--lr", type=float, default=1.0)
     parser.add_argument("--theta", type=float, default=1.0)
     parser.add_argument("--momentum", type=float, default=0.0)
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument(
+        "--dtype", default="float32", choices=["float32", "float64"]
+    )
     parser.add_argument("--checkpoints", help="folder; its run is continued")
     parser.add_argument("--every", type=int, default=10, help="segments")
     parser.add_argument(
@@ -42,8 +49,15 @@ def parse():
         "--save", help="file for what worker 0 has in the end"
     )
     options = parser.parse_args()
-    if options.segments < 1:
-        parser.error(f"--segments={options.segments}; allowed: at least 1")
+    for name in ("batch", "hiddens", "tau", "segments", "every"):
+        if getattr(options, name) < 1:
+            parser.error(
+                f"--{name}={getattr(options, name)}; allowed: at least 1"
+            )
+    if options.fail and rank_and_size()[1] == 1:
+        parser.error(
+            f"--fail={options.fail}; allowed: with two workers or more"
+        )
     try:
         options.corpus = opened(options.corpus)
         if options.save:

@@ -2,11 +2,14 @@
 
 On this machine: python -m d2launcher --workers 2 script.py
 On several: python -m d2launcher --hosts hosts.txt script.py prints a command for each host, and with
---via "ssh {host}" starts them itself. A line of the file: an address and its number of workers.
+--via "ssh {host}" starts them itself. A line of the file: an IPv4 address and its number of workers.
+
+The exit code is 0, or 1 if a process fails, whatever its own, or 128 + n if signal n stopped the launcher.
 """
 
 import argparse
 import errno
+import ipaddress
 import os
 import random
 import re
@@ -90,8 +93,10 @@ def read_hosts(path):
     for number, line in enumerate(lines, 1):
         host, *counts = line.split("#")[0].split() or [""]
         where = f"{path}, line {number}"
-        if not host.isascii():  # a byte-order mark in the middle, say
-            raise ValueError(f"{where}: {host!a}; allowed: an address in ASCII")
+        try:
+            ipaddress.IPv4Address(host or LOCAL)  # MXNet cannot listen on a name
+        except ValueError:
+            raise ValueError(f"{where}: {host!a}; allowed: an IPv4 address such as 10.0.0.1") from None
         if len(counts) > 1 or host in hosts:
             raise ValueError(f"{where}: {line!r}; allowed: an address, once, and a number")
         try:

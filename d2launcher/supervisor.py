@@ -33,7 +33,11 @@ class Supervisor:
             self._pipes.register(source, selectors.EVENT_READ, (name, target))
 
     def wait(self, essential):
-        """Return what went wrong, or None: the processes ended of which ``essential(name)`` is true."""
+        """Return what went wrong, or None: the processes ended of which ``essential(name)`` is true.
+
+        A script that is over does not end its process as long as the others need MXNet's store. So an
+        exchange that a worker leaves out is noticed by those that wait for it, not here.
+        """
         phase, since = None, 0.0
         while True:
             codes = {name: process.poll() for name, process in self.processes.items()}

@@ -1,5 +1,6 @@
 """Checkpoints."""
 
+import resource
 import threading
 
 import numpy
@@ -18,6 +19,24 @@ def test_a_process_without_the_launcher_is_alone(monkeypatch):
     monkeypatch.setenv("DMLC_ROLE", "worker")
     with pytest.raises(RuntimeError, match=r"DMLC_ROLE=worker; allowed: .* d2launcher"):
         cluster.Exchange()
+
+
+def test_parameters_of_several_types_are_not_summed():
+    exchange = cluster.Exchange()
+    net, other = reference.make_net(), reference.make_net()
+    net.cast("float32")
+    for params in ([*net.parameters(), *other.parameters()], [*other.parameters(), *net.parameters()]):
+        with pytest.raises(TypeError, match="types float32, float64; allowed: all float32 or all float64"):
+            exchange.all_reduce(params)
+        with pytest.raises(TypeError, match="types float32, float64"):
+            exchange.broadcast(params)
+    exchange.all_reduce(net.parameters())
+
+
+@pytest.mark.parametrize("timeout", [0, 1.5])
+def test_the_timeout_is_checked(timeout):
+    with pytest.raises((TypeError, ValueError), match=f"timeout={timeout}; allowed: an integer"):
+        cluster.Exchange(timeout)
 
 
 @pytest.fixture
@@ -142,6 +161,58 @@ def test_workers_go_on_from_the_older_of_their_newest(make, monkeypatch):
     monkeypatch.setattr(store.exchange, "all_gather", lambda number: [4, number])
     assert store.restore()[0] == 4
     assert store._segments() == [4]  # the newer one is of a past that nobody repeats
+
+
+def test_another_run_is_refused_where_a_worker_has_no_file(make, monkeypatch):
+    make(workers=2).save(2)
+    for other in ({"hiddens": 6}, {"lr": 2}):
+        store = make(workers=2, **other)
+        monkeypatch.setattr(store.exchange, "all_gather", lambda number: [number, 0])
+        with pytest.raises(ValueError, match="is of another run"):
+            store.restore()
+        assert store._segments() == [2]
+
+
+def test_nothing_is_removed_before_all_workers_have_compared(make, monkeypatch):
+    store, told = make(), []
+    store.save(4)
+    store.save(6)
+
+    def fail_at_the_second(number):
+        if told:
+            raise ConnectionError("another worker has refused and ended all")
+        told.append(number)
+        return [number, 4]
+
+    monkeypatch.setattr(store.exchange, "all_gather", fail_at_the_second)
+    with pytest.raises(ConnectionError):
+        store.restore()
+    assert sorted(store._segments()) == [4, 6]
+
+
+def test_a_full_disk_leaves_the_checkpoints_before_and_no_part(make):
+    store = make(hiddens=100)
+    store.save(2)
+    kept = sorted(store.directory.iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            store.save(4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(store.directory.iterdir()) == kept
+    assert store.restore()[0] == 2
+
+
+def test_what_a_killed_process_left_half_written_is_removed(make):
+    store = make(workers=2)
+    own, other = (store.directory / f"worker-{rank}-of-2-000000004.part" for rank in (0, 1))
+    for path in (own, other):
+        path.write_bytes(b"half")
+    store.restore()
+    assert not own.exists()
+    assert other.exists()
 
 
 def test_other_files_of_the_directory_are_left_alone(make):

@@ -53,6 +53,19 @@ for step in range(20):
     parts = [numpy.random.default_rng(k).normal(size=(40, 30)) * 10.0**k for k in range(3)]
     assert (y.asnumpy() == (parts[0] + parts[1]) + parts[2]).all()
 print("equal to the bit")
+
+# The server adds float32 as it comes: (large + 1) - large or (large - large) + 1.
+for dtype, expected in (("float32", [0, 1]), ("float64", [0, 0])):
+    sums = []
+    for place in ([0, 1, 2], [0, 2, 1]):
+        y = mxnet.np.zeros(1, dtype=dtype)
+        exchange._sum([y])  # so all are here
+        y[:] = (1e17, 1.0, -1e17)[me]
+        time.sleep(place[me])
+        exchange._sum([y])
+        sums.append(float(y))
+    assert sums == expected, sums
+print("float32 goes by the order of arrival")
 exchange.all_gather("all are here")
 if me == 1:
     raise ValueError("seven is not a colour")
@@ -98,7 +111,7 @@ def pretended(script, tmp_path):
 
     def options(body):
         hosts = tmp_path / "hosts.txt"
-        hosts.write_text("first\nsecond\n")
+        hosts.write_text("127.0.0.1\n127.0.0.2\n")
         return ["--hosts", hosts, "--via", f"sh -c 'exec {sys.executable} {script(body)} {{host}}'", TRAIN]
 
     return options
@@ -175,7 +188,7 @@ class TestProcesses:
             *pretended(
                 "import pathlib, signal, sys, time\n"
                 "deaf = pathlib.Path(__file__).with_name('deaf')\n"
-                "if sys.argv[1] == 'first':\n"
+                "if sys.argv[1] == '127.0.0.1':\n"
                 "    signal.signal(signal.SIGTERM, lambda *_: print('is asked to end', flush=True))\n"
                 "    deaf.touch()\n"
                 "    time.sleep(100)\n"
@@ -223,6 +236,19 @@ class TestProcesses:
 
     def test_sums_do_not_depend_on_the_order_of_arrival(self, conversation):
         assert conversation[1].count("equal to the bit") == 3, conversation[1]
+        assert conversation[1].count("float32 goes by the order of arrival") == 3, conversation[1]
+
+    def test_a_worker_with_one_exchange_fewer_does_not_keep_the_others(self, script):
+        path = script(
+            "import d2lutil\nfrom d2lutil.cluster import Exchange\nexchange = Exchange(timeout=3)\n"
+            "for k in range(3 - exchange.rank): exchange.all_gather(k)\nprint('done')\n"
+        )
+        code, output, _ = launched("--workers", 2, path)
+        assert code == 1
+        assert "[worker 1] done" in output
+        assert "[worker 0] Timeout (0:00:03)!" in output
+        assert re.search(r"\[worker 0\] .*script\.py., line 4 in <module>", output)
+        assert "d2launcher: worker 0 ended with code 1; all processes are ended" in output
 
     def test_an_exception_ends_all_with_its_message(self, conversation):
         code, output = conversation
@@ -231,8 +257,8 @@ class TestProcesses:
         assert "d2launcher: worker 1 ended with code 1" in output
 
     def test_a_resumed_run_equals_an_undisturbed_one_to_the_bit(self, launch, tmp_path):
-        """And one that is finished says so when it is started again."""
-        options = ["--workers", 2, TRAIN, *SMALL, "--every", 3]
+        """And one that is finished says so when it is started again. With two, a + b = b + a."""
+        options = ["--workers", 3, TRAIN, *SMALL, "--every", 3]
         folder, paths = tmp_path / "checkpoints", [tmp_path / "whole.npz", tmp_path / "parts.npz"]
         run = launch(*options, "--checkpoints", folder, "--segments", 10**9)
         assert soon(lambda: len(list(folder.glob("*.checkpoint"))) >= 4, LIMIT)

@@ -76,6 +76,9 @@ BAD_HOSTS = [
     ("10.0.0.1 2\n10.0.0.2 two\n", "line 2, workers: 'two'; allowed: an integer of at least 1"),
     ("10.0.0.1 0\n", "line 1, workers: '0'; allowed"),
     ("10.0.0.1 2 3\n", "line 1: '10.0.0.1 2 3'; allowed: an address, once, and a number"),
+    ("localhost 1\n", "line 1: 'localhost'; allowed: an IPv4 address such as 10.0.0.1"),
+    ("10.0.0.1\n127.0.0.1:22\n", "line 2: '127.0.0.1:22'; allowed: an IPv4 address"),
+    ("::1\n", "line 1: '::1'; allowed: an IPv4 address"),
     ("10.0.0.1\n10.0.0.1\n", "line 2: '10.0.0.1'; allowed: an address, once"),
 ]
 

@@ -84,6 +84,8 @@ class Checkpoints:
         ------
         TypeError
             Something else. Nothing is written.
+        OSError
+            The disk is full, say. The checkpoints before are kept.
         """
         if validation.integer("segment", segment, 1) % self.every:
             return
@@ -112,22 +114,30 @@ class Checkpoints:
             How many segments are done; 0 without a checkpoint.
         carried : dict
             What :meth:`save` was given.
+
+        Raises
+        ------
+        ValueError
+            Files are of another run, damaged or lost. None is removed.
         """
         newest = self.exchange.all_gather(max(self._segments(), default=0))
         segment = min(newest)
         if max(newest) - segment > self.every:
-            found = ", ".join(f"{number} of worker {rank}" for rank, number in enumerate(newest))
+            numbers = ", ".join(f"{number} of worker {rank}" for rank, number in enumerate(newest))
             raise ValueError(
-                f"directory={str(self.directory)!r}: the newest segments are {found}; files are lost, "
+                f"directory={str(self.directory)!r}: the newest segments are {numbers}; files are lost, "
                 f"or were not written with every={self.every}"
             )
-        kept = self._load(self._path(segment)) if segment else None
-        for newer in self._segments():
-            if newer > segment:  # of a past that this run will not repeat if its settings are others
+        found = {number: self._load(self._path(number)) for number in self._segments()}
+        self.exchange.all_gather("compared")  # nothing is removed unless all files are of this run
+        for newer in found:
+            if newer > segment:  # the run goes on from before it
                 self._path(newer).unlink()
-        if kept is None:
+        for part in self.directory.glob(self._path(0).name.replace(f"{0:09d}.checkpoint", "*.part")):
+            part.unlink()  # of a process that was killed while it wrote
+        if not segment:
             return 0, {}
-        carried, values, states = kept
+        carried, values, states = found[segment]
         for parameter, value in zip(self.net.parameters(), values, strict=True):
             parameter.set_data(mxnet.np.array(value, dtype=value.dtype))
         with tempfile.TemporaryDirectory() as folder:
@@ -164,11 +174,15 @@ class Checkpoints:
 def write(path, content):
     """Write a file so that it holds the old content or the new one, whatever happens."""
     temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)
