@@ -2,7 +2,7 @@
 # Which Python `.venv` is made with; without it the one that it has, or python3.
 PYTHON ?=
 BIN := .venv/bin
-# an extra of the benchmarks, never of the book (Linux: PyPI's brings CUDA along)
+# an extra of benchmarks and translations, never of the book (Linux: PyPI's brings CUDA along)
 TORCH ?= torch==2.13.0
 NOTEBOOKS = $(wildcard book/*.ipynb)
 
@@ -20,10 +20,10 @@ OURS := IPYTHONDIR MPLCONFIGDIR JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_NO_C
 PERSONAL := PYTHON% IPYTHON% JUPYTER% MPL% MATPLOTLIBRC PYTEST% RUFF% SPHINX% NODE_OPTIONS NODE_PATH
 unexport $(filter-out $(OURS),$(filter $(PERSONAL),$(.VARIABLES)))
 
-.PHONY: help env book lab test check format run experiments outputs mutants matrix colab test-colab test-lab pdf serve links bench lock clean
+.PHONY: help env book lab test check format run experiments outputs mutants translations matrix colab test-colab test-lab pdf serve links bench lock clean
 
 help:            ## list the targets
-	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 env:             ## create .venv and install the lock into it; another Python: make env PYTHON=python3.12
 	@$(or $(PYTHON),$(shell command -v python3 || echo $(BIN)/python)) tools/env.py $(if $(PYTHON),--exact)
@@ -59,6 +59,9 @@ outputs: env     ## execute all chapters and compare their outputs with the comm
 
 mutants: env     ## see every check fail under its mutation (one: make mutants NOTEBOOKS=book/rnn.ipynb)
 	$(BIN)/python tools/mutants.py $(NOTEBOOKS)
+
+translations: env ## run the book's PyTorch and JAX and compare them with MXNet's values
+	$(BIN)/nox -s translations -- "$(TORCH)"
 
 matrix: env      ## test the package on other Pythons and NumPys
 	$(BIN)/nox -s matrix

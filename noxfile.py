@@ -1,7 +1,7 @@
-"""Environments other than the book's own: Pythons with other NumPys, and those of Colab's runtimes.
+"""Environments other than the book's own: other Pythons and NumPys, Colab's runtimes, PyTorch and JAX.
 
-Called by ``make matrix`` and ``make test-colab``. The environments are in ``_build/nox``. A Python that
-this machine lacks is skipped, and is an error where CI is set.
+Called by ``make matrix``, ``make test-colab`` and ``make translations``. The environments
+are in ``_build/nox``. A Python that this machine lacks is skipped, and is an error where CI is set.
 """
 
 import functools
@@ -64,7 +64,8 @@ def wheel():
     """Build the package from a copy, which leaves the working tree clean, and return its wheel."""
     source = WHEELS / "source"
     shutil.rmtree(WHEELS, ignore_errors=True)
-    shutil.copytree(ROOT / "d2lutil", source / "d2lutil")
+    for name in ("d2lutil", "d2launcher"):
+        shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "--no-build-isolation"]
@@ -90,3 +91,14 @@ def colab(session, numpy):
     tool = [sys.executable, "tools/colab.py", "test", wheel(), session.bin, *session.posargs]
     session.run(*tool, external=True)
     session.run("python", "-c", f"import numpy; assert numpy.__version__ == {numpy!r}, numpy.__version__")
+
+
+@nox.session(reuse_venv=True)
+def translations(session):
+    """Run the book's PyTorch and JAX; the argument is what pip is to install as PyTorch."""
+    if sys.version_info < (3, 11):
+        session.error("JAX needs Python 3.11 or later: make env PYTHON=python3.12")
+    session.install("--no-deps", "--require-hashes", "-r", "requirements-translations.lock")
+    session.install(*session.posargs)
+    tests = "tests/translations"
+    session.run("pytest", "-q", "-s", "-p", "no:cacheprovider", "--confcutdir", tests, tests)

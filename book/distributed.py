@@ -1,12 +1,21 @@
 """Train by truncated backpropagation through time, alone or as a worker."""
 
 import argparse
+import io
+import os
+import signal
 import time
+from pathlib import Path
 
 import d2lutil  # first: it makes MXNet load under today's NumPy
 import mxnet
 import numpy
-from d2lutil.cluster import Checkpoints, Exchange, columns
+from d2lutil.cluster import (
+    Checkpoints,
+    Exchange,
+    rank_and_size,
+    read_columns,
+)
 from d2lutil.paths import absolute
 from mxnet import gluon
 
@@ -28,17 +37,29 @@ def parse():
     parser.add_argument("--lr", type=float, default=1.0)
     parser.add_argument("--theta", type=float, default=1.0)
     parser.add_argument("--momentum", type=float, default=0.0)
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument(
+        "--dtype", default="float32", choices=["float32", "float64"]
+    )
     parser.add_argument("--checkpoints", help="folder; its run is continued")
     parser.add_argument("--every", type=int, default=10, help="segments")
+    parser.add_argument(
+        "--fail", type=int, help="segments after which worker 1 is killed"
+    )
     parser.add_argument(
         "--save", help="file for what worker 0 has in the end"
     )
     options = parser.parse_args()
-    if options.segments < 1:
-        parser.error(f"--segments={options.segments}; allowed: at least 1")
+    for name in ("batch", "hiddens", "tau", "segments", "every"):
+        if getattr(options, name) < 1:
+            parser.error(
+                f"--{name}={getattr(options, name)}; allowed: at least 1"
+            )
+    if options.fail and rank_and_size()[1] == 1:
+        parser.error(
+            f"--fail={options.fail}; allowed: with two workers or more"
+        )
     try:
-        options.corpus = d2lutil.load_corpus(options.corpus)
+        options.corpus = opened(options.corpus)
         if options.save:
             options.save = absolute("--save", options.save)
             if not options.save.parent.is_dir():
@@ -49,21 +70,25 @@ def parse():
     return options
 
 
+def opened(corpus):
+    """Open a text; one of the reader's own is not read yet."""
+    path = Path(corpus).expanduser()
+    if corpus not in ("time_machine", "noon_road") and path.is_file():
+        return path.open("rb")
+    text = d2lutil.load_corpus(corpus).text
+    return io.BytesIO(text.encode())
+
+
 def main(options):
     """Train, and save what worker 0 has in the end."""
-    text = d2lutil.normalize(options.corpus.text)
-    vocab = d2lutil.Vocab(text)
     exchange = Exchange()
-    X, Y = (
-        columns(A, exchange.index, exchange.workers)
-        for A in d2lutil.streams(vocab.encode(text), options.batch)
-    )
+    vocab, X, Y = read_columns(options.corpus, options.batch, exchange)
     mxnet.random.seed(0)
     net = d2lutil.RNN(len(vocab), options.hiddens)
     net.initialize()
     net.cast(options.dtype)
     params = net.parameters()
-    exchange.share(params)
+    exchange.broadcast(params)
     settings = {"learning_rate": options.lr, "momentum": options.momentum}
     trainer = gluon.Trainer(params, "sgd", settings, kvstore=None)
 
@@ -96,7 +121,7 @@ def main(options):
         d2lutil.zero_gradients(params)
         loss, h = d2lutil.bptt(net, X[start:stop], Y[start:stop], h, xi)
         middle = time.perf_counter()
-        exchange.sum_gradients(params)
+        exchange.all_reduce(params)
         if first is None:
             first = [p.grad().asnumpy().copy() for p in params]
         d2lutil.clip_gradients(params, options.theta * predictions)
@@ -105,6 +130,8 @@ def main(options):
         times.append((time.perf_counter() - begin, middle - begin))
         if options.checkpoints:
             store.save(segment + 1, h=h)
+        if segment + 1 == options.fail and exchange.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
         if segment == done:
             print(f"from segment {done}, {X.shape[1]} columns", flush=True)
 
@@ -112,12 +139,12 @@ def main(options):
     if first is None:
         print(f"{done} segments are done, nothing is left", flush=True)
     else:
-        total = sum(exchange.gather("loss", loss))
+        total = sum(exchange.all_gather(loss))
         result |= {f"gradient_{k}": g for k, g in enumerate(first)}
         result |= {"times": times, "loss": total}
-        if exchange.index == 0:
+        if exchange.rank == 0:
             print(f"loss of the last segment {total:.4f}", flush=True)
-    if exchange.index == 0 and options.save:
+    if exchange.rank == 0 and options.save:
         numpy.savez(options.save, **result)
 
 

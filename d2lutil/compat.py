@@ -72,16 +72,10 @@ def add_missing_names(module):
 
 
 def clear_the_way():
-    """Undo what would keep MXNet from being imported.
-
-    An import that failed, before this package's, leaves parts of MXNet behind. And a role that the
-    environment of the cluster's launcher names would keep the launcher in the import.
-    """
+    """Undo what would keep MXNet from being imported: the parts that an import that failed left behind."""
     if "mxnet" not in sys.modules:
         for name in [name for name in sys.modules if name.partition(".")[0] == "mxnet"]:
             del sys.modules[name]
-    if sys.argv[:1] == ["-m"] and "d2lutil.cluster" in sys.orig_argv:
-        os.environ.pop("DMLC_ROLE", None)
 
 
 def check_threads():

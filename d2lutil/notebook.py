@@ -77,12 +77,13 @@ def glue(name, text):
 
 
 def rows(name: str) -> list[dict]:
-    """Return the rows of an experiment, which ``make experiments`` has written.
+    """Return the rows of a table: of an experiment, or of what other frameworks do.
 
     Parameters
     ----------
     name : str
-        Of the experiment, as "text".
+        Of the table: "text" as ``make experiments`` has written it, "symptoms" as ``make translations``
+        checks it.
 
     Returns
     -------
@@ -94,18 +95,21 @@ def rows(name: str) -> list[dict]:
     ValueError
         The name is no plain word, so that it could lead elsewhere.
     FileNotFoundError
-        ``NAME.csv`` lies neither beside the notebook, as in Colab, nor in ``experiments/results`` of a
-        folder above.
+        ``NAME.csv`` lies neither beside the notebook, as in Colab, nor in its ``translations``, nor in
+        ``experiments/results`` of a folder above.
     """
     if not isinstance(name, str) or not name.isidentifier():
-        raise ValueError(f"name={validation.short(name)}; allowed: that of an experiment, as 'text'")
+        raise ValueError(f"name={validation.short(name)}; allowed: that of a table, as 'text'")
     here, file = Path.cwd(), f"{name}.csv"
-    places = [here / file, *(up / "experiments" / "results" / file for up in (here, *here.parents))]
+    places = [here / file, here / "translations" / file]
+    places += [up / "experiments" / "results" / file for up in (here, *here.parents)]
     for path in places:
         if path.exists():
             with open(path, encoding="utf-8", newline="") as lines:
                 return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(lines)]
-    raise FileNotFoundError(f"name={name!r}: {file} is neither in {here} nor in experiments/results above")
+    raise FileNotFoundError(
+        f"name={name!r}: {file} is neither in {here} nor its translations nor experiments/results above"
+    )
 
 
 def number(text):

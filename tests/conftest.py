@@ -6,6 +6,8 @@ import d2lutil  # noqa: F401  (before MXNet, whatever order the test modules imp
 # isort: split
 import reference
 
+collect_ignore = ["translations"]  # they need PyTorch and JAX: `make translations`
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):

@@ -17,8 +17,7 @@ import matplotlib
 import numpy
 import pytest
 
-from d2lutil.cluster import __main__ as launcher
-from d2lutil.cluster import supervisor
+from d2launcher import __main__ as launcher
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN = ROOT / "book" / "distributed.py"
@@ -81,7 +80,7 @@ class Launch:
 
     def __init__(self, *arguments, prefix=()):
         self.mark = uuid.uuid4().hex
-        command = [*prefix, sys.executable, "-u", "-m", "d2lutil.cluster", *map(str, arguments)]
+        command = [*prefix, sys.executable, "-u", "-m", "d2launcher", *map(str, arguments)]
         env = environment() | {"TEST_MARK": self.mark}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self.process = subprocess.Popen(command, env=env, text=True, start_new_session=True, **pipes)
@@ -104,7 +103,7 @@ class Launch:
 def launched(*arguments):
     """Run the launcher in this process, to its end; return its exit code, the output, and the mark."""
     mark, said = uuid.uuid4().hex, io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    handlers = {number: signal.getsignal(number) for number in supervisor.SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in launcher.SIGNALS}
     timer = threading.Timer(PATIENCE, os.kill, (os.getpid(), signal.SIGTERM))
     timer.start()
     try:
@@ -139,7 +138,7 @@ def gap(a, b, kind):
 
 @contextlib.contextmanager
 def two_hosts(folder):
-    """Give the launcher's options for two hosts, their addresses, and what they are.
+    """Give the launcher's options for two hosts, and what they are.
 
     Two network namespaces with a cable between them where this machine allows it, else loopback.
     """
@@ -164,7 +163,7 @@ def two_hosts(folder):
         via, kind = "sh -c 'exec sh -c \"$0\" {host}'", f"loopback only ({error})"
     try:
         hosts.write_text("".join(f"{address} 1\n" for address in addresses))
-        yield ["--hosts", hosts, "--port", port, "--via", via], addresses, kind
+        yield ["--hosts", hosts, "--port", port, "--via", via], kind
     finally:
         for name in names:
             with contextlib.suppress(OSError):

@@ -1,4 +1,7 @@
-"""Checkpoints, and columns."""
+"""Checkpoints."""
+
+import resource
+import threading
 
 import numpy
 import pytest
@@ -9,23 +12,31 @@ import d2lutil
 from d2lutil import cluster
 
 
-def test_columns_are_shared_out():
-    A = numpy.arange(10).reshape(2, 5)
-    parts = [cluster.columns(A, k, 3) for k in range(3)]
-    assert sorted(numpy.concatenate(parts, axis=1)[0]) == [0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match="workers=6; allowed: an integer of at least 1, at most 5"):
-        cluster.columns(A, 0, 6)
-    with pytest.raises(ValueError, match="index=3; allowed"):
-        cluster.columns(A, 3, 3)
-
-
 def test_a_process_without_the_launcher_is_alone(monkeypatch):
     monkeypatch.setenv("DMLC_NUM_WORKER", "3")
-    assert cluster.place() == (0, 1)
-    assert cluster.Exchange().gather("x", 7) == [7.0]
+    assert cluster.rank_and_size() == (0, 1)
+    assert cluster.Exchange().all_gather(7) == [7]
     monkeypatch.setenv("DMLC_ROLE", "worker")
-    with pytest.raises(RuntimeError, match=r"DMLC_ROLE=worker; allowed: .* d2lutil\.cluster"):
+    with pytest.raises(RuntimeError, match=r"DMLC_ROLE=worker; allowed: .* d2launcher"):
         cluster.Exchange()
+
+
+def test_parameters_of_several_types_are_not_summed():
+    exchange = cluster.Exchange()
+    net, other = reference.make_net(), reference.make_net()
+    net.cast("float32")
+    for params in ([*net.parameters(), *other.parameters()], [*other.parameters(), *net.parameters()]):
+        with pytest.raises(TypeError, match="types float32, float64; allowed: all float32 or all float64"):
+            exchange.all_reduce(params)
+        with pytest.raises(TypeError, match="types float32, float64"):
+            exchange.broadcast(params)
+    exchange.all_reduce(net.parameters())
+
+
+@pytest.mark.parametrize("timeout", [0, 1.5])
+def test_the_timeout_is_checked(timeout):
+    with pytest.raises((TypeError, ValueError), match=f"timeout={timeout}; allowed: an integer"):
+        cluster.Exchange(timeout)
 
 
 @pytest.fixture
@@ -37,7 +48,7 @@ def make(tmp_path, monkeypatch):
         net = reference.make_net(num_hiddens=hiddens)
         trainer = gluon.Trainer(net.parameters(), "sgd", {"momentum": 0.9}, kvstore=None)
         exchange = cluster.Exchange()
-        exchange.workers = workers
+        exchange.size = workers
         texts = reference.make_text(seed=seed)
         return cluster.Checkpoints(directory, every, exchange, net, trainer, *texts, tau=tau, **settings)
 
@@ -74,7 +85,7 @@ def test_the_folder_stays_where_it_was_given(make, tmp_path, monkeypatch):
         monkeypatch.chdir("/")
         store.save(2, h=reference.make_state())
         assert store.restore()[0] == 2
-        assert len(list((tmp_path / name.removeprefix("~/")).glob("*.npz"))) == 1
+        assert len(list((tmp_path / name.removeprefix("~/")).glob("*.checkpoint"))) == 1
     with pytest.raises(TypeError, match="directory=3; allowed: a path"):
         make(directory=3)
 
@@ -103,12 +114,12 @@ def test_what_is_carried_may_have_any_name(name, make):
     assert reference.difference(reference.values(store.net), expected) == 0
 
 
-@pytest.mark.parametrize("value", [None, {"a": numpy.zeros(2)}, {"a": numpy.nan}, {1, 2}, [object()]])
+@pytest.mark.parametrize("value", [lambda: 1, {"a": (k for k in [1])}, [threading.Lock()]])
 def test_what_could_not_be_restored_is_not_written(value, make):
     store = make()
     with pytest.raises(TypeError, match=r"(?s)^mine=.*; allowed: "):
         store.save(2, mine=value)
-    assert store._mine() == []
+    assert store._segments() == []
 
 
 @pytest.mark.parametrize("segment", [0, -2])
@@ -137,24 +148,76 @@ def test_two_checkpoints_are_kept(make):
     store = make()
     for segment in range(1, 10):
         store.save(segment)
-    assert [path.name[-6:] for path in sorted(store.directory.iterdir())] == ["06.npz", "08.npz"]
+    assert [path.stem[-2:] for path in sorted(store.directory.iterdir())] == ["06", "08"]
 
 
 def test_workers_go_on_from_the_older_of_their_newest(make, monkeypatch):
     store = make()
     store.save(4)
     store.save(6)
-    monkeypatch.setattr(store.exchange, "gather", lambda name, number: [0.0, number])
+    monkeypatch.setattr(store.exchange, "all_gather", lambda number: [0, number])
     with pytest.raises(ValueError, match="segments are 0 of worker 0, 6 of worker 1; files are lost"):
         store.restore()
-    monkeypatch.setattr(store.exchange, "gather", lambda name, number: [4.0, number])
+    monkeypatch.setattr(store.exchange, "all_gather", lambda number: [4, number])
     assert store.restore()[0] == 4
-    assert store._mine() == [4]  # the newer one is of a past that nobody repeats
+    assert store._segments() == [4]  # the newer one is of a past that nobody repeats
+
+
+def test_another_run_is_refused_where_a_worker_has_no_file(make, monkeypatch):
+    make(workers=2).save(2)
+    for other in ({"hiddens": 6}, {"lr": 2}):
+        store = make(workers=2, **other)
+        monkeypatch.setattr(store.exchange, "all_gather", lambda number: [number, 0])
+        with pytest.raises(ValueError, match="is of another run"):
+            store.restore()
+        assert store._segments() == [2]
+
+
+def test_nothing_is_removed_before_all_workers_have_compared(make, monkeypatch):
+    store, told = make(), []
+    store.save(4)
+    store.save(6)
+
+    def fail_at_the_second(number):
+        if told:
+            raise ConnectionError("another worker has refused and ended all")
+        told.append(number)
+        return [number, 4]
+
+    monkeypatch.setattr(store.exchange, "all_gather", fail_at_the_second)
+    with pytest.raises(ConnectionError):
+        store.restore()
+    assert sorted(store._segments()) == [4, 6]
+
+
+def test_a_full_disk_leaves_the_checkpoints_before_and_no_part(make):
+    store = make(hiddens=100)
+    store.save(2)
+    kept = sorted(store.directory.iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            store.save(4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(store.directory.iterdir()) == kept
+    assert store.restore()[0] == 2
+
+
+def test_what_a_killed_process_left_half_written_is_removed(make):
+    store = make(workers=2)
+    own, other = (store.directory / f"worker-{rank}-of-2-000000004.part" for rank in (0, 1))
+    for path in (own, other):
+        path.write_bytes(b"half")
+    store.restore()
+    assert not own.exists()
+    assert other.exists()
 
 
 def test_other_files_of_the_directory_are_left_alone(make):
     store = make()
-    other = store.directory / "worker-notes.npz"
+    other = store.directory / "notes.checkpoint"
     other.write_bytes(b"")
     store.save(2)
     assert store.restore()[0] == 2
@@ -184,7 +247,7 @@ def test_damaged_checkpoints_are_named(content, make):
     store.save(2)
     (path,) = store.directory.iterdir()
     path.write_bytes(path.read_bytes()[:-100] if content is None else content)
-    with pytest.raises(ValueError, match=r"worker-0-of-1-000000002\.npz' is no checkpoint, or a damaged"):
+    with pytest.raises(ValueError, match=r"-0-of-1-000000002\.checkpoint' is no checkpoint, or a damaged"):
         store.restore()
 
 

@@ -271,6 +271,13 @@ def test_the_rows_of_an_experiment_come_along(alone, local):
     assert not any(cell.source.startswith("%%writefile") for cell in local.cells)
 
 
+def test_a_table_of_other_frameworks_comes_along(tmp_path):
+    (tmp_path / "translations").mkdir()
+    (tmp_path / "translations" / "toy.csv").write_text("case\nnone\n")
+    (written,) = colab.files(tmp_path, [code('d2lutil.rows("toy")')])
+    assert written.source == "%%writefile toy.csv\ncase\nnone\n"
+
+
 def test_installation_names_the_commit(linked):
     first, second = linked.cells[1].source.split("\n")
     archive = "https://github.com/owner/name/archive/" + "0123456789" * 4 + ".zip"

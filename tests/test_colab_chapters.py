@@ -41,8 +41,9 @@ def test_a_chapter_brings_the_programs_that_it_runs_and_the_rows_that_it_reads(p
     written = [cell.split("\n", 1) for cell in code if cell.startswith("%%writefile ")]
     own = "\n".join(code[1 + len(written) :])
     programs = [ROOT / "book" / name for name in re.findall(r"\"(\w+\.py)\"", own)]
-    results = ROOT / "experiments" / "results"
-    rows = [results / f"{name}.csv" for name in re.findall(r"\brows\(\"(\w+)\"\)", own)]
+    folders = ROOT / "experiments" / "results", ROOT / "book" / "translations"
+    names = re.findall(r"\brows\(\"(\w+)\"\)", own)
+    rows = [folder / f"{name}.csv" for name in names for folder in folders]
     needed = {path.name: path.read_text(encoding="utf-8") for path in (*programs, *rows) if path.exists()}
     assert {head.split()[1]: text.strip() for head, text in written} == {
         name: text.strip() for name, text in needed.items()

@@ -138,15 +138,6 @@ with mxnet.autograd.record():
     assert (run.stdout, run.stderr) == ("[1.0, 1.0] [0.0]\n", "")
 
 
-@pytest.mark.parametrize(("argv", "role"), [(["-m"], None), (["-c", "d2lutil.cluster"], "worker")])
-def test_the_launcher_alone_has_no_role(argv, role, monkeypatch):
-    monkeypatch.setenv("DMLC_ROLE", "worker")
-    monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(sys, "orig_argv", ["python", argv[0], "d2lutil.cluster"])
-    compat.import_mxnet()
-    assert os.environ.get("DMLC_ROLE") == role
-
-
 COUNTS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_OMP_MAX_THREADS", "MXNET_CPU_WORKER_NTHREADS"]
 
 

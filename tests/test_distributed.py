@@ -39,6 +39,10 @@ def test_a_text_of_the_reader_is_trained_on(tmp_path):
     ("arguments", "message"),
     [
         (["--segments", "0"], "--segments=0; allowed: at least 1"),
+        (["--tau", "0"], "--tau=0; allowed: at least 1"),
+        (["--every", "0"], "--every=0; allowed: at least 1"),
+        (["--dtype", "float16"], "argument --dtype: invalid choice: 'float16'"),
+        (["--fail", "3"], "--fail=3; allowed: with two workers or more"),
         (["--corpus", "nowhere.txt"], "nowhere.txt' does not exist; allowed: a text file, or one of the"),
         (["--corpus", "moby_dick"], "name='moby_dick'; allowed: time_machine, noon_road, or the path"),
         (["--save", "nowhere/net.npz"], "nowhere/net.npz'; allowed: a file in a folder"),

@@ -302,7 +302,7 @@ def test_pins_are_exact_and_locked(requirement):
 def test_lock_holds_hashes_and_no_address(path):
     text = path.read_text(encoding="utf-8")
     packages = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
-    assert len(packages) > 50
+    assert len(packages) > 15
     assert all("--hash=sha256:" in package for package in packages)
     assert "://" not in text
 
@@ -332,7 +332,7 @@ def fake_uv(folder, script):
     ],
 )
 def test_no_withdrawn_release_is_locked(script, message, tmp_path, monkeypatch):
-    for name, _ in lock.LOCKS:
+    for name, *_ in lock.LOCKS:
         shutil.copy(ROOT / f"{name}.txt", tmp_path)
         (tmp_path / f"{name}.lock").write_text("old\n")
     path = fake_uv(tmp_path, script)
@@ -343,7 +343,7 @@ def test_no_withdrawn_release_is_locked(script, message, tmp_path, monkeypatch):
             lock.main()
     else:
         lock.main()
-    written = {(tmp_path / f"{name}.lock").read_text() for name, _ in lock.LOCKS}
+    written = {(tmp_path / f"{name}.lock").read_text() for name, *_ in lock.LOCKS}
     assert written == ({"old\n"} if message else {"new\n"})
 
 
@@ -362,7 +362,7 @@ def test_pip_can_resolve_numpy_for_mxnet_below_python_3_13():
 
 
 def test_numpy_lines_override_the_range_of_mxnet():
-    lines = lock.numpy_lines().splitlines()
+    lines = lock.numpy_lines("requirements").splitlines()
     assert len(lines) == 2
     assert all(line.startswith("numpy==") for line in lines)
 

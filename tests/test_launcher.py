@@ -9,8 +9,8 @@ import time
 import pytest
 from launches import LIMIT, ROOT, TRAIN, launched
 
-from d2lutil.cluster import __main__ as launcher
-from d2lutil.cluster import supervisor
+from d2launcher import __main__ as launcher
+from d2launcher import supervisor
 
 
 def supervise(*programs, essential=lambda name: True):
@@ -18,7 +18,7 @@ def supervise(*programs, essential=lambda name: True):
     group, begin = supervisor.Supervisor(), time.monotonic()
     try:
         for k, program in enumerate(programs):
-            group.start(f"worker {k}", [sys.executable, "-c", program], None)
+            group.start(f"worker {k}", [sys.executable, "-c", program])
         message = group.wait(essential)
     finally:
         group.end()
@@ -62,20 +62,23 @@ def refused(capsys, *arguments):
 
 
 BAD = [
-    (["--workers", 0, TRAIN], "--workers=0; allowed: an integer of at least 1"),
-    (["--workers", 1, "--servers", 0, TRAIN], "--servers=0; allowed: an integer of at least 1"),
-    (["--workers", 1, "--port", 99999, TRAIN], "--port=99999; allowed: .* at most 65535"),
+    (["--workers", 0, TRAIN], "--workers: '0'; allowed: an integer of at least 1"),
+    (["--workers", 1, "--servers", 0, TRAIN], "--servers: '0'; allowed: an integer of at least 1"),
+    (["--workers", 1, "--port", 99999, TRAIN], "--port=99999; allowed: an integer from 1 to 65535"),
     (["--workers", 1, "nowhere.py"], "script='nowhere.py' is not a file"),
-    ([TRAIN], "--workers or --hosts is needed"),
+    ([TRAIN], "one of the arguments --workers --hosts is required"),
     (["--workers", 1, "--on", "a", TRAIN], "--via and --on go with --hosts"),
     (["--hosts", "nowhere.txt", TRAIN], "nowhere.txt"),
 ]
 BAD_HOSTS = [
     ("", "names no host; allowed: a line with an address for each"),
     ("# nobody\n\n", "names no host"),
-    ("10.0.0.1 2\n10.0.0.2 two\n", "line 2: 'two' workers; allowed: an integer of at least 1"),
-    ("10.0.0.1 0\n", "line 1: '0' workers"),
+    ("10.0.0.1 2\n10.0.0.2 two\n", "line 2, workers: 'two'; allowed: an integer of at least 1"),
+    ("10.0.0.1 0\n", "line 1, workers: '0'; allowed"),
     ("10.0.0.1 2 3\n", "line 1: '10.0.0.1 2 3'; allowed: an address, once, and a number"),
+    ("localhost 1\n", "line 1: 'localhost'; allowed: an IPv4 address such as 10.0.0.1"),
+    ("10.0.0.1\n127.0.0.1:22\n", "line 2: '127.0.0.1:22'; allowed: an IPv4 address"),
+    ("::1\n", "line 1: '::1'; allowed: an IPv4 address"),
     ("10.0.0.1\n10.0.0.1\n", "line 2: '10.0.0.1'; allowed: an address, once"),
 ]
 
@@ -108,14 +111,16 @@ def test_a_hosts_file_that_is_no_text_is_named(tmp_path, capsys):
     path.write_bytes("10.0.0.1\n".encode("utf-16"))
     assert re.search(r"--hosts='.*' holds byte 0xf. at position 0", refused(capsys, "--hosts", path, TRAIN))
     path.write_text("10.0.0.1 ²\n", encoding="utf-8")
-    assert "line 1: '²' workers; allowed" in refused(capsys, "--hosts", path, TRAIN)
-    assert f"--hosts='{tmp_path}' is a folder" in refused(capsys, "--hosts", tmp_path, TRAIN)
+    assert "line 1, workers: '²'; allowed" in refused(capsys, "--hosts", path, TRAIN)
+    message = refused(capsys, "--hosts", tmp_path, TRAIN)
+    assert f"--hosts: [Errno 21] Is a directory: '{tmp_path}'" in message
 
 
 def test_options_that_contradict_the_hosts_file_are_named(capsys, tmp_path):
     path = tmp_path / "hosts.txt"
     path.write_text("10.0.0.1 2\n")
-    assert "--workers and --hosts exclude" in refused(capsys, "--hosts", path, "--workers", 2, TRAIN)
+    message = refused(capsys, "--hosts", path, "--workers", 2, TRAIN)
+    assert "--workers: not allowed with argument --hosts" in message
     assert "--on=b; allowed: one of 10.0.0.1" in refused(capsys, "--hosts", path, "--on", "b", TRAIN)
     assert "allowed: a command with {host} in it" in refused(capsys, "--hosts", path, "--via", "ssh", TRAIN)
     assert "No closing quotation" in refused(capsys, "--hosts", path, "--via", "sh '{host}", TRAIN)
@@ -126,7 +131,7 @@ def test_a_command_that_is_not_there_is_named(tmp_path):
     path.write_text("10.0.0.1\n")
     code, output, _ = launched("--hosts", path, "--via", "nowhere {host} {x}", TRAIN)
     assert code == 1
-    assert "d2lutil.cluster: cannot start a process: [Errno 2]" in output
+    assert "d2launcher: cannot start a process: [Errno 2]" in output
     assert "Traceback" not in output
 
 
@@ -165,9 +170,18 @@ def test_hosts_print_a_command_for_each(capsys, tmp_path):
     assert printed[5].endswith(f"--on 10.0.0.2 {TRAIN} --tau 7")
 
 
+def test_the_launcher_loads_neither_mxnet_nor_the_package():
+    program = "import sys, d2launcher.__main__; print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert "'d2launcher'" in run.stdout
+    assert "'mxnet'" not in run.stdout
+    assert "'d2lutil'" not in run.stdout
+    assert "'numpy'" not in run.stdout
+
+
 def test_role_in_the_environment_does_not_keep_the_launcher(monkeypatch):
     monkeypatch.setenv("DMLC_ROLE", "server")
-    command = [sys.executable, "-m", "d2lutil.cluster", "--help"]
+    command = [sys.executable, "-m", "d2launcher", "--help"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0
     assert "--workers" in run.stdout

@@ -16,12 +16,12 @@ LONGEST, LR, REST, UPDATES = 200, 0.01, 110, 200
 @pytest.fixture(scope="module")
 def chapter():
     parts = [
+        "def line",
         "n_plus, n_minus = 10, 13",
-        "inverse = ",
         "def u(k)",
         "def segment",
         "def chunk(tau)",
-        "def mean_D",
+        "at_half = ",
     ]
     parts += ["def sign_turns", "def train(counts", "def one_update"]
     return run(CHAPTER, *parts)
@@ -31,7 +31,7 @@ def trained(chapter, counts, updates=UPDATES):
     """Return w after each update by the matrix of one update, with a rest before each segment."""
     g = counts.asnumpy() * numpy.array(chapter.D[1 : len(counts) + 1], dtype=float)
     phi = chapter.one_update([*numpy.zeros(REST), *g], LR)
-    moved = [numpy.append(1 - chapter.w_star * chapter.inverse @ chapter.v_, 0.5 - chapter.w_star)]
+    moved = [numpy.append(1 - chapter.w_star * chapter.inverse @ chapter.v, 0.5 - chapter.w_star)]
     while len(moved) <= updates:
         moved.append(phi @ moved[-1])
     return chapter.w_star + numpy.array(moved)[:, -1]

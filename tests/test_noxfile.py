@@ -78,7 +78,8 @@ def test_the_wheel_holds_the_package_and_leaves_no_trace():
 
     before = tree()
     wheel = Path(noxfile.wheel())
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "d2lutil").rglob("*.py")}
+    found = [*(ROOT / "d2lutil").rglob("*.py"), *(ROOT / "d2launcher").rglob("*.py")]
+    modules = {path.relative_to(ROOT).as_posix() for path in found}
     with zipfile.ZipFile(wheel) as archive:
         assert {name for name in archive.namelist() if name.endswith(".py")} == modules
     assert tree() == before

@@ -29,6 +29,12 @@ def test_rows_beside_the_notebook_come_first(folder):
     assert d2lutil.rows("toy") == [{"arm": "own"}]
 
 
+def test_rows_of_the_translations(folder):
+    (folder / "book" / "translations").mkdir()
+    (folder / "book" / "translations" / "other.csv").write_text("case\nnone\n")
+    assert d2lutil.rows("other") == [{"case": "none"}]
+
+
 def test_rows_that_do_not_exist(folder):
     with pytest.raises(FileNotFoundError, match=r"name='other': other\.csv is neither in .*book nor"):
         d2lutil.rows("other")
@@ -36,5 +42,5 @@ def test_rows_that_do_not_exist(folder):
 
 @pytest.mark.parametrize("name", ["../toy", "toy.csv", "", None, 3])
 def test_a_name_that_is_none(folder, name):
-    with pytest.raises(ValueError, match=r"name=.*; allowed: that of an experiment"):
+    with pytest.raises(ValueError, match=r"name=.*; allowed: that of a table"):
         d2lutil.rows(name)

@@ -10,14 +10,15 @@ import time
 
 from launches import LIMIT
 
-from d2lutil.cluster import supervisor
+from d2launcher import __main__ as launcher
+from d2launcher import supervisor
 
 
 def supervise(program, essential=lambda name: True):
     """Run a Python program under a supervisor; return its message and the seconds it took."""
     group, begin = supervisor.Supervisor(), time.monotonic()
     try:
-        group.start("worker 0", [sys.executable, "-c", program], None)
+        group.start("worker 0", [sys.executable, "-c", program])
         message = group.wait(essential)
     finally:
         group.end()
@@ -89,12 +90,12 @@ def test_who_is_not_needed_any_more_has_no_grace(monkeypatch):
 
 
 def test_signals_that_nohup_ignores_stay_ignored():
-    before = [signal.getsignal(number) for number in supervisor.SIGNALS]
+    before = [signal.getsignal(number) for number in launcher.SIGNALS]
     try:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        supervisor.stop_on_signals()
+        launcher.on_signals(launcher.stop)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert callable(signal.getsignal(signal.SIGTERM))
     finally:
-        for number, handler in zip(supervisor.SIGNALS, before, strict=True):
+        for number, handler in zip(launcher.SIGNALS, before, strict=True):
             signal.signal(number, handler)

@@ -14,9 +14,13 @@ from pathlib import Path
 import installer
 
 ROOT = Path(__file__).resolve().parent.parent
-OPTIONS = "--universal --python-version 3.10 --generate-hashes --no-annotate --no-header"
-# Each with the lock whose versions it shares: an extra goes into the same environment.
-LOCKS = [("requirements", None), ("requirements-lab", "requirements")]
+OPTIONS = "--universal --generate-hashes --no-annotate --no-header"
+# Each with the oldest Python, and the lock whose versions it shares: it goes into the same environment.
+LOCKS = [
+    ("requirements", "3.10", None),
+    ("requirements-lab", "3.10", "requirements"),
+    ("requirements-translations", "3.11", None),
+]
 
 
 def find_uv(folder):
@@ -30,21 +34,21 @@ def find_uv(folder):
     return str(programs / "uv")
 
 
-def numpy_lines():
-    """Return the NumPy pins, which override the range in MXNet's metadata."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+def numpy_lines(name):
+    """Return the NumPy pins of some requirements, which override the range in MXNet's metadata."""
+    lines = (ROOT / f"{name}.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(line for line in lines if line.startswith("numpy=="))
 
 
-def resolve(uv, name, shared, folder):
+def resolve(uv, name, python, shared, folder):
     """Return the text of a lock.
 
     Parameters
     ----------
     uv : str
         Path of uv.
-    name, shared : str
-        Name of the requirements, and of the lock whose versions are given, or None.
+    name, python, shared : str
+        Name of the requirements, the oldest Python, and the lock whose versions are given, or None.
     folder : pathlib.Path
         Where files may be written.
 
@@ -54,11 +58,12 @@ def resolve(uv, name, shared, folder):
         If there is no solution, or a yanked release in it.
     """
     new, override = folder / f"{name}.lock", folder / "numpy.txt"
-    override.write_text(numpy_lines(), encoding="utf-8")
+    override.write_text(numpy_lines(name), encoding="utf-8")
     present = ROOT / f"{name}.lock"
     if present.is_file():
         shutil.copy(present, new)  # uv keeps the versions that it finds
-    command = [uv, "pip", "compile", f"{name}.txt", *OPTIONS.split(), "--override", str(override)]
+    command = [uv, "pip", "compile", f"{name}.txt", *OPTIONS.split(), "--python-version", python]
+    command += ["--override", str(override)]
     command += ["--constraint", f"{shared}.lock"] if shared else []
     run = subprocess.run([*command, "-o", str(new)], cwd=ROOT, capture_output=True, text=True)
     if run.returncode:
@@ -73,8 +78,8 @@ def main():
     """Write the locks."""
     with tempfile.TemporaryDirectory() as folder:
         uv = find_uv(Path(folder) / "venv")
-        for name, shared in LOCKS:
-            text = resolve(uv, name, shared, Path(folder))
+        for name, python, shared in LOCKS:
+            text = resolve(uv, name, python, shared, Path(folder))
             (ROOT / f"{name}.lock").write_text(text, encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST = "-m pytest -n 2 --dist worksteal --cov=d2lutil --cov-report=term:skip-covered"
+PYTEST = "-m pytest -n 2 --dist worksteal --cov=d2lutil --cov=d2launcher --cov-report=term:skip-covered"
 CORE_SECONDS = 20  # of a chapter, on average
 
 

@@ -72,8 +72,8 @@ def installation(spec):
 def files(folder, cells):
     """Return cells that write what a chapter runs or reads beside it.
 
-    These are the programs in its folder that it names, and the rows of the
-    experiments that it calls for.
+    These are the programs in its folder that it names, and the tables whose
+    rows it calls for.
     """
     code = "\n".join(
         cell.source for cell in cells if cell.cell_type == "code"
@@ -85,7 +85,9 @@ def files(folder, cells):
     }
     for name in re.findall(r'\brows\("(\w+)"\)', code):
         file = f"{name}.csv"
-        found[file] = folder.parent / "experiments" / "results" / file
+        beside = folder / "translations" / file
+        results = folder.parent / "experiments" / "results"
+        found[file] = beside if beside.exists() else results / file
     return [
         new_code_cell(f"%%writefile {name}\n{path.read_text('utf-8')}")
         for name, path in found.items()

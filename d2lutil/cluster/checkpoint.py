@@ -1,12 +1,11 @@
 """Checkpoints of a run on several workers: each worker's own files, and one segment that all agree on."""
 
 import hashlib
-import io
 import json
 import os
+import pickle
 import re
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy
@@ -14,9 +13,7 @@ import numpy
 from d2lutil import paths, validation
 from d2lutil.compat import mxnet
 
-__all__ = ["Checkpoints"]
-
-NAME = re.compile(r"worker-(\d+)-of-(\d+)-(\d+)\.npz")
+NAME = "worker-{}-of-{}-{:09d}.checkpoint"
 
 
 class Checkpoints:
@@ -29,7 +26,7 @@ class Checkpoints:
     Parameters
     ----------
     directory : str or Path
-        Created if missing. It holds pickled optimizer states: load only your own.
+        Created if missing. Its files are pickled: load only your own.
     every : int
         Segments between checkpoints, at least 1.
     exchange : Exchange
@@ -55,20 +52,21 @@ class Checkpoints:
         self.directory = paths.absolute("directory", directory)
         self.every = validation.integer("every", every, 1)
         self.exchange, self.net, self.trainer = exchange, net, trainer
-        columns = (validation.array(name, A) for name, A in (("X", X), ("Y", Y)))
-        text = hashlib.sha256(b"".join(A.astype("int32").tobytes() for A in columns))
-        own = {
-            "workers": exchange.workers,
+        text = b"".join(validation.array("X and Y", A).astype("int32").tobytes() for A in (X, Y))
+        self.run = {
             "num_hiddens": net.num_hiddens,
             "vocab_size": net.vocab_size,
             "dtype": str(numpy.dtype(net.W_hh.dtype)),
             "columns": list(X.shape),
-            "text": text.hexdigest()[:16],
+            "text": hashlib.sha256(text).hexdigest()[:16],
         }
         for name, value in settings.items():
-            if name in own:
-                raise ValueError(f"{name}={value!r}; allowed: other names than {', '.join(own)}")
-        self.run = own | as_json(settings)
+            if name in self.run:
+                raise ValueError(f"{name}={value!r}; allowed: other names than {', '.join(self.run)}")
+            try:
+                self.run[name] = json.loads(json.dumps(value, allow_nan=False))
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"{name}={value!r}; allowed: what JSON can hold ({error})") from None
         self.directory.mkdir(parents=True, exist_ok=True)
 
     def save(self, segment, **carried):
@@ -79,32 +77,31 @@ class Checkpoints:
         segment : int
             How many segments are done.
         **carried
-            What this worker carries on: the state ``h``, say, or ``rng.bit_generator.state``. Arrays,
-            numbers, strings, which come back as arrays, and dicts, which come back as JSON gives them.
+            What this worker carries on: the state ``h``, say, or ``rng.bit_generator.state``. What can be
+            pickled; MXNet's arrays come back as NumPy's.
 
         Raises
         ------
         TypeError
-            Something else, which could not be restored. Nothing is written.
+            Something else. Nothing is written.
+        OSError
+            The disk is full, say. The checkpoints before are kept.
         """
         if validation.integer("segment", segment, 1) % self.every:
             return
-        dicts = as_json({name: value for name, value in carried.items() if isinstance(value, dict)})
-        content: dict = {"run": json.dumps(self.run), "dicts": json.dumps(dicts)}
         for name, value in carried.items():
-            if name not in dicts:
-                content[f"carried {name}"] = array = validation.array(name, value)
-                if array.dtype.hasobject:
-                    raise TypeError(f"{name}={value!r}; allowed: arrays, numbers, strings, dicts")
-        for name, parameter in zip(self.net.names, self.net.parameters(), strict=True):
-            content[name] = parameter.data().asnumpy()
+            carried[name] = value.asnumpy() if hasattr(value, "asnumpy") else value
+            try:
+                pickle.dumps(carried[name])
+            except Exception as error:
+                raise TypeError(f"{name}={value!r}; allowed: what can be pickled ({error})") from None
+        values = [parameter.data().asnumpy() for parameter in self.net.parameters()]
         with tempfile.TemporaryDirectory() as folder:
             self.trainer.save_states(f"{folder}/states")
-            content["states"] = numpy.frombuffer(Path(folder, "states").read_bytes(), dtype="uint8")
-        buffer = io.BytesIO()
-        numpy.savez(buffer, **content)
-        write(self._path(segment), buffer.getvalue())
-        for old in self._mine():
+            states = Path(folder, "states").read_bytes()
+        content = pickle.dumps((self.run, carried, values, states))
+        write(self._path(segment), hashlib.sha256(content).digest() + content)
+        for old in self._segments():
             if old < segment - self.every:
                 self._path(old).unlink()
 
@@ -117,79 +114,75 @@ class Checkpoints:
             How many segments are done; 0 without a checkpoint.
         carried : dict
             What :meth:`save` was given.
+
+        Raises
+        ------
+        ValueError
+            Files are of another run, damaged or lost. None is removed.
         """
-        for path in self.directory.glob("worker-*.npz"):
-            name = NAME.fullmatch(path.name)
-            of = int(name[2]) if name else self.exchange.workers
-            if of != self.exchange.workers:
-                message = f"{str(path)!r} is of a run with {of} workers"
-                raise ValueError(f"{message}; allowed: one with {self.exchange.workers}, as now")
-        newest = self.exchange.gather("newest", max(self._mine(), default=0))
-        segment = int(min(newest))
+        newest = self.exchange.all_gather(max(self._segments(), default=0))
+        segment = min(newest)
         if max(newest) - segment > self.every:
-            found = ", ".join(f"{n:.0f} of worker {k}" for k, n in enumerate(newest))
+            numbers = ", ".join(f"{number} of worker {rank}" for rank, number in enumerate(newest))
             raise ValueError(
-                f"directory={str(self.directory)!r}: the newest segments are {found}; files are lost, "
+                f"directory={str(self.directory)!r}: the newest segments are {numbers}; files are lost, "
                 f"or were not written with every={self.every}"
             )
-        content = self._load(self._path(segment)) if segment else {}
-        for newer in self._mine():
-            if newer > segment:  # of a past that this run will not repeat if its settings are others
+        found = {number: self._load(self._path(number)) for number in self._segments()}
+        self.exchange.all_gather("compared")  # nothing is removed unless all files are of this run
+        for newer in found:
+            if newer > segment:  # the run goes on from before it
                 self._path(newer).unlink()
-        if segment == 0:
+        for part in self.directory.glob(self._path(0).name.replace(f"{0:09d}.checkpoint", "*.part")):
+            part.unlink()  # of a process that was killed while it wrote
+        if not segment:
             return 0, {}
-        for name, parameter in zip(self.net.names, self.net.parameters(), strict=True):
-            parameter.set_data(mxnet.np.array(content[name], dtype=content[name].dtype))
+        carried, values, states = found[segment]
+        for parameter, value in zip(self.net.parameters(), values, strict=True):
+            parameter.set_data(mxnet.np.array(value, dtype=value.dtype))
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "states").write_bytes(content["states"].tobytes())
+            Path(folder, "states").write_bytes(states)
             self.trainer.load_states(f"{folder}/states")
-        arrays = {name[8:]: array for name, array in content.items() if name.startswith("carried ")}
-        return segment, arrays | json.loads(str(content["dicts"]))
+        return segment, carried
 
     def _load(self, path):
-        try:
-            with path.open("rb") as stream, numpy.load(stream) as file:
-                content = dict(file)
-            run = json.loads(str(content["run"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{str(path)!r} is no checkpoint, or a damaged one: {error}") from None
+        content = path.read_bytes()
+        if content[:32] != hashlib.sha256(content[32:]).digest():
+            raise ValueError(f"{str(path)!r} is no checkpoint, or a damaged one")
+        run, *kept = pickle.loads(content[32:])
         if run != self.run:
             names = [name for name in self.run | run if run.get(name) != self.run.get(name)]
-            other, now = ({name: kept.get(name) for name in names} for kept in (run, self.run))
+            other, now = ({name: one.get(name) for name in names} for one in (run, self.run))
             raise ValueError(f"{str(path)!r} is of another run: {other}; allowed: {now}, as now")
-        return content
+        return kept
 
     def _path(self, segment):
-        index, workers = self.exchange.index, self.exchange.workers
-        return self.directory / f"worker-{index}-of-{workers}-{segment:09d}.npz"
+        return self.directory / NAME.format(self.exchange.rank, self.exchange.size, segment)
 
-    def _mine(self):
-        names = [NAME.fullmatch(path.name) for path in self.directory.glob("worker-*.npz")]
-        place = (self.exchange.index, self.exchange.workers)
-        return sorted(int(n[3]) for n in names if n and (int(n[1]), int(n[2])) == place)
-
-
-def as_json(values):
-    """Return the values of a dict as JSON gives them back, or say which it cannot hold."""
-    kept = {}
-    for name, value in values.items():
-        try:
-            kept[name] = json.loads(json.dumps(value, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{name}={value!r}; allowed: what JSON can hold ({error})") from None
-    return kept
+    def _segments(self):
+        """Return the segments of this worker's files; raise if one is of another number of workers."""
+        segments = []
+        for path in self.directory.glob(NAME.replace("{:09d}", "{}").format("*", "*", "*")):
+            rank, size, segment = map(int, re.findall("[0-9]+", path.stem))
+            if size != self.exchange.size:
+                message = f"{str(path)!r} is of a run with {size} workers"
+                raise ValueError(f"{message}; allowed: one with {self.exchange.size}, as now")
+            segments += [segment] * (rank == self.exchange.rank)
+        return segments
 
 
 def write(path, content):
     """Write a file so that it holds the old content or the new one, whatever happens."""
     temporary = path.with_suffix(".part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)

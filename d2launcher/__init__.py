@@ -1,0 +1,1 @@
+"""``python -m d2launcher --workers 2 script.py`` runs a script on MXNet's parameter server."""
