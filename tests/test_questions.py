@@ -7,7 +7,7 @@ import pytest
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 PAGE = (BOOK / "questions.md").read_text(encoding="utf-8")
-QUESTION = re.compile(r"^\*\*(.+?)\*\* \((.+)\)\n(.+)$", flags=re.M)
+QUESTION = re.compile(r"^\*\*(.+?)\*\* \((.+)\)\\\n(.+)$", flags=re.M)
 THREADS = {
     "d2l-ai/d2l-en": {
         *(430, 431, 674, 675, 780, 920, 1324, 1333, 1364, 1401, 1402, 1408, 1409, 1410),
