@@ -15,8 +15,8 @@ TABLE = table.Table(
     ["network", "seed", "text"],
     [*(f"{what}_{moment}" for what in ("reach", "window") for moment in MOMENTS), "agreement_end"],
 )
-MARGIN = 3  # steps
-MARGINS = {f"reach_{moment}": {"abs_tol": MARGIN} for moment in MOMENTS}
+LASTING = ("0", "2", "4", "end")  # the large updates of the first pass amplify rounding
+MARGINS = {f"reach_{moment}": {"abs_tol": 5} for moment in LASTING}
 SENSITIVE = True
 
 

@@ -138,7 +138,7 @@ def test_a_training_is_settled_if_its_reach_returns_at_every_moment():
     for row in distance.TABLE.rows():
         key = row["network"], row["seed"]
         moved = max(abs(row[name] - rows[key][name]) for name in nudged.REACHES)
-        assert row["text"] != "novel" or (key in settled) == (moved <= distance.MARGIN)
+        assert row["text"] != "novel" or (key in settled) == (moved <= nudged.MARGIN)
     assert 0 < len(settled) < len(rows)
 
 
