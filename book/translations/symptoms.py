@@ -36,6 +36,17 @@ TARGET = _rng.normal(size=(T, 3, 4))
 W, H0 = 0.2, 0.9
 
 
+def register():
+    """Return an empty table, and a decorator that puts a mistake into it."""
+    cases = {}
+
+    def case(function):
+        cases[function.__name__] = function
+        return function
+
+    return cases, case
+
+
 def observe(framework):
     """Return the rows of a framework, one a mistake.
 

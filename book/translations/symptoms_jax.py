@@ -4,7 +4,7 @@ A loop takes one gradient a chunk. Where a mistake needs a record that
 outlives a chunk, one gradient is taken of a function that holds all chunks.
 """
 
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -24,16 +24,16 @@ from symptoms import (
     X,
     Y,
     h0,
+    register,
 )
 
 jax.config.update("jax_enable_x64", True)
-CASES = {}
+CASES, case = register()
 
 
-def case(function):
-    """Put a mistake into the table."""
-    CASES[function.__name__] = function
-    return function
+def fresh(values=PARAMS):
+    """Return new parameters."""
+    return list(map(jnp.array, values))
 
 
 def kept(h):
@@ -76,15 +76,25 @@ def add(total, gradients):
     return [a + g for a, g in zip(total, gradients, strict=True)]
 
 
-def loop(hand_on=kept, chunks=CHUNKS, inside=None, weigh=None):
-    """Return the gradients of a loop with a gradient a chunk, added up."""
-    h, total = jnp.array(h0), [0.0] * 5
+def unmoved(params, g):
+    """Update nothing."""
+    return params
+
+
+def each_chunk(hand_on=kept, chunks=CHUNKS, inside=None, update=unmoved):
+    """Yield the gradient of each chunk; between them comes the update."""
+    params, h = fresh(), jnp.array(h0)
     for chunk in chunks:
         g, h = jax.grad(chunk_loss, has_aux=True)(
-            list(map(jnp.array, PARAMS)), hand_on(h), chunk, inside
+            params, hand_on(h), chunk, inside
         )
-        total = add(total, [a / weigh(chunk) for a in g] if weigh else g)
-    return total
+        params = update(params, g)
+        yield g
+
+
+def loop(hand_on=kept, **how):
+    """Return the gradients of a loop with a gradient a chunk, added up."""
+    return reduce(add, each_chunk(hand_on, **how))
 
 
 def at_once(hand_on):
@@ -97,23 +107,13 @@ def at_once(hand_on):
             L = L + part
         return L
 
-    return jax.grad(loss)(list(map(jnp.array, PARAMS)))
-
-
-def train(update, params, hand_on=kept):
-    """Run the usual loop, an update a chunk; return what was used."""
-    h, used = jnp.array(h0), [0.0] * 5
-    for chunk in CHUNKS:
-        g, h = jax.grad(chunk_loss, has_aux=True)(params, hand_on(h), chunk)
-        used, params = add(used, g), update(params, g)
-    return used
+    return jax.grad(loss)(fresh())
 
 
 @case
 def frozen():
     """Put an update that moves nothing in the place of the real one."""
-    params = list(map(jnp.array, PARAMS))
-    return train(lambda params, g: params, params), at_once(stop_gradient)
+    return loop(update=unmoved), at_once(stop_gradient)
 
 
 def sgd(params, g):
@@ -124,7 +124,7 @@ def sgd(params, g):
 @case
 def moving():
     """Judge a right loop while its optimizer moves the weights."""
-    return train(sgd, list(map(jnp.array, PARAMS)))[3:], loop()[3:]
+    return loop(update=sgd)[3:], loop()[3:]
 
 
 @case
@@ -148,11 +148,7 @@ def none_retained():
 @case
 def none_updated():
     """Hand it on, and update the weights after each chunk."""
-    runs = (
-        train(sgd, list(map(jnp.array, PARAMS)), hand_on)
-        for hand_on in (kept, stop_gradient)
-    )
-    return tuple(runs)
+    return loop(update=sgd), loop(stop_gradient, update=sgd)
 
 
 @case
@@ -200,7 +196,7 @@ def written():
         stop_gradient(h)[1] = 0
         return L
 
-    params = list(map(jnp.array, PARAMS))
+    params = fresh()
     return jax.grad(loss)(params), loop(chunks=[[0]])
 
 
@@ -235,7 +231,7 @@ def each_after():
         h = chunk_loss(params, jnp.array(h0), range(t))[1]
         return step(params, h, t)[1]
 
-    total, params = [0.0] * 5, list(map(jnp.array, PARAMS))
+    total, params = [0.0] * 5, fresh()
     for t in range(len(X)):
         total = add(total, jax.grad(one_loss)(params, t))
     return total, loop(chunks=[range(12)])
@@ -274,7 +270,7 @@ def no_record():
         L, _ = chunk_loss(params, jnp.array(h0), range(12))
         return stop_gradient(L)
 
-    params = list(map(jnp.array, PARAMS))
+    params = fresh()
     return jax.grad(loss)(params), loop(chunks=[range(12)])
 
 
@@ -298,29 +294,17 @@ def through_numpy_detached():
     return loop(inside=inside), loop()
 
 
-def each_chunk():
-    """Yield the gradients of each chunk."""
-    h = jnp.array(h0)
-    for chunk in CHUNKS:
-        g, h = jax.grad(chunk_loss, has_aux=True)(
-            list(map(jnp.array, PARAMS)), h, chunk
-        )
-        yield g
-
-
 @case
 def not_zeroed():
     """Do nothing about gradients between chunks; one update for all."""
-    for g in each_chunk():
-        used = g
+    *_, used = each_chunk()
     return used, loop()
 
 
 @case
 def not_zeroed_updates():
     """Do nothing about them, and use them after each chunk."""
-    for g in each_chunk():
-        used = g
+    *_, used = each_chunk()
     return used, list(each_chunk())[2]
 
 
@@ -332,7 +316,7 @@ def passes(only_new=True, k1=2, k2=4):
         new, _ = chunk_loss(params, h, range(start, start + k1))
         return new if only_new else old + new
 
-    params, states, total = list(map(jnp.array, PARAMS)), [], [0.0] * 5
+    params, states, total = fresh(), [], [0.0] * 5
     states.append(jnp.array(h0))
     for t in range(len(X)):
         states.append(step(params, states[t], t)[0])
@@ -373,8 +357,12 @@ def split():
 @case
 def by_drawn_length():
     """Divide the loss of each segment by its drawn length."""
-    run = partial(loop, chunks=SEGMENTS)
-    return run(weigh=lambda s: len(s) * (1 - PI)), run()
+    parts = list(each_chunk(chunks=SEGMENTS))
+    divided = [
+        [a / (len(segment) * (1 - PI)) for a in g]
+        for segment, g in zip(SEGMENTS, parts, strict=True)
+    ]
+    return reduce(add, divided), reduce(add, parts)
 
 
 def first_states(optimizer):
@@ -453,7 +441,7 @@ def lstm_at_once(hand_on):
             L = L + part
         return L
 
-    return jax.grad(loss)(list(map(jnp.array, LSTM)))
+    return jax.grad(loss)(fresh(LSTM))
 
 
 def both(h, c):
@@ -467,7 +455,7 @@ def half():
     (h, c), total = (jnp.zeros((3, 4)), jnp.zeros((3, 4))), [0.0] * 3
     for chunk in CHUNKS:
         g, (h, c) = jax.grad(lstm_loss, has_aux=True)(
-            list(map(jnp.array, LSTM)), stop_gradient(h), c, chunk
+            fresh(LSTM), stop_gradient(h), c, chunk
         )
         total = add(total, g)
     return total, lstm_at_once(both)
@@ -494,7 +482,7 @@ def rows_lstm():
 @case
 def state_gradients_lstm():
     """Walk back from state to state with both halves: no mistake."""
-    params, zero, backs = list(map(jnp.array, LSTM)), jnp.zeros((3, 4)), []
+    params, zero, backs = fresh(LSTM), jnp.zeros((3, 4)), []
     state = zero, zero
     for t in range(4):
         state, back = jax.vjp(partial(lstm_step, t=t), params, *state)

@@ -14,18 +14,13 @@ from symptoms import (
     X,
     Y,
     h0,
+    register,
 )
 from torch import float64
 from torch.nn.functional import cross_entropy
 
 X, Y, TARGET = map(torch.tensor, (X, Y, TARGET))
-CASES = {}
-
-
-def case(function):
-    """Put a mistake into the table."""
-    CASES[function.__name__] = function
-    return function
+CASES, case = register()
 
 
 def fresh(values=PARAMS):
@@ -45,6 +40,16 @@ def step(params, h, t):
     W_xh, W_hh, b_h, W_hq, b_q = params
     h = torch.tanh(W_xh[X[t]] + h @ W_hh + b_h)
     return h, cross_entropy(h @ W_hq + b_q, Y[t], reduction="sum")
+
+
+def chunk_loss(params, h, chunk, inside=None):
+    """Return the loss of a chunk, and its last state."""
+    L = 0
+    for t in chunk:
+        h = inside(h, t) if inside else h
+        h, l_t = step(params, h, t)
+        L = L + l_t
+    return L, h
 
 
 def detached(h):
@@ -73,11 +78,7 @@ def loop(hand_on=detached, chunks=CHUNKS, retain=False, inside=None):
     """Return the gradients of a loop of chunks, added up."""
     params, h = fresh(), torch.tensor(h0)
     for chunk in chunks:
-        h, L = hand_on(h), 0
-        for t in chunk:
-            h = inside(h, t) if inside else h
-            h, l_t = step(params, h, t)
-            L = L + l_t
+        L, h = chunk_loss(params, hand_on(h), chunk, inside)
         L.backward(retain_graph=retain)
     return grads(params)
 
@@ -105,10 +106,7 @@ def train(params, optimizer, hand_on=detached, retain=False):
     h, used = torch.tensor(h0), [0] * 5
     for chunk in CHUNKS:
         optimizer.zero_grad()
-        h, L = hand_on(h), 0
-        for t in chunk:
-            h, l_t = step(params, h, t)
-            L = L + l_t
+        L, h = chunk_loss(params, hand_on(h), chunk)
         L.backward(retain_graph=retain)
         pairs = zip(used, params, strict=True)
         used = [u + p.grad for u, p in pairs]
@@ -274,29 +272,28 @@ def each_inside():
     return grads(params), loop(chunks=[range(12)])
 
 
-@case
-def stale():
-    """Update between two backward passes over one record."""
+def moved(part):
+    """Move a part of a weight between two passes over one record."""
     w = torch.tensor(3.0, requires_grad=True)
     h = w * (w * 1.0)
     h.backward(retain_graph=True)
     w.grad = None
     with torch.no_grad():
-        w += 2
+        part(w).add_(2)
     (w * h).backward()
     return [w.grad.numpy()], [3**2 + 2 * 5 * 3]
 
 
 @case
+def stale():
+    """Update between two backward passes over one record."""
+    return moved(lambda w: w)
+
+
+@case
 def stale_data():
     """Make that update through .data."""
-    w = torch.tensor(3.0, requires_grad=True)
-    h = w * (w * 1.0)
-    h.backward(retain_graph=True)
-    w.grad = None
-    w.data += 2
-    (w * h).backward()
-    return [w.grad.numpy()], [3**2 + 2 * 5 * 3]
+    return moved(lambda w: w.data)
 
 
 @case
@@ -340,13 +337,8 @@ def alone(k):
     """Return the gradients of one chunk of the usual loop."""
     params, h = fresh(), torch.tensor(h0)
     with torch.no_grad():
-        for t in range(k * TAU):
-            h, _ = step(params, h, t)
-    L = 0
-    for t in CHUNKS[k]:
-        h, l_t = step(params, h, t)
-        L = L + l_t
-    L.backward()
+        _, h = chunk_loss(params, h, range(k * TAU))
+    chunk_loss(params, h, CHUNKS[k])[0].backward()
     return grads(params)
 
 
@@ -409,10 +401,7 @@ def by_drawn_length():
     def segments(weigh):
         params, h = fresh(), torch.tensor(h0)
         for segment in SEGMENTS:
-            h, L = h.detach(), 0
-            for t in segment:
-                h, l_t = step(params, h, t)
-                L = L + l_t
+            L, h = chunk_loss(params, h.detach(), segment)
             (L / weigh(segment)).backward()
         return grads(params)
 
