@@ -34,13 +34,15 @@ sys.path.insert(0, str(FOLDER))
 
 import loop_mxnet  # noqa: E402  (what is run is what the page shows)
 from schemes import randomized  # noqa: E402
+from witnesses import entrance, inside, missing  # noqa: E402
 
 
 def problem():
     """Draw the text, the three arrays, and for each cell parameters and a state, from one seed.
 
     Each window begins with a token of its own. In the second window column 0 begins anew at step 11; the
-    last two steps of column 1 are padding, whose targets are no token.
+    last two steps of column 1 are padding, whose targets are no token. ``losses`` are two other arrays of
+    weights: without the first loss of each window, and with the last one alone.
     """
     rng = numpy.random.default_rng(18)
     X = rng.integers(0, TOKENS[0], (NUM_STEPS, BATCH))
@@ -51,6 +53,9 @@ def problem():
     weights = rng.uniform(0.5, 2, (NUM_STEPS, BATCH))
     begins[11, 0], weights[-2:, 1], Y[-2:, 1] = True, 0, -1
     arrays = {"xi": numpy.transpose(columns), "begins": begins, "weights": weights}
+    place = numpy.arange(NUM_STEPS)[:, None] % WINDOW  # of a step in its window
+    losses = {"lost": numpy.where(place == 0, 0, weights)}
+    losses["last"] = numpy.where(place == WINDOW - 1, weights, 0)
     cells = {}
     for cell, gates in GATES.items():
         width = gates * HIDDENS
@@ -60,7 +65,8 @@ def problem():
         state = [rng.normal(size=(BATCH, HIDDENS)) for _ in range(1 + (cell == "lstm"))]
         cells[cell] = {"params": params, "state": state}
     settings = {"window": WINDOW, "lr": 0.5, "momentum": 0.875}  # no error in single precision
-    return {"X": X, "Y": Y, "tokens": TOKENS, **settings, "arrays": arrays, "cells": cells}
+    text = {"X": X, "Y": Y, "tokens": TOKENS}
+    return text | settings | {"arrays": arrays, "losses": losses, "cells": cells}
 
 
 def network(cell, params):
@@ -141,10 +147,8 @@ def open_borders(closed=()):
     each, backward, windows = loop_mxnet.each, np.ndarray.backward, itertools.count()
 
     def some(function, state):
-        act = function.__name__ == "part" or next(windows) in closed  # part: what a step does first
-        return each_part(function, state) if act else state
-
-    def each_part(function, state):
+        if function.__name__ != "part" and next(windows) not in closed:  # part: what a step does first
+            return state
         return tuple(map(function, state)) if isinstance(state, tuple) else function(state)
 
     loop_mxnet.each = some
@@ -155,40 +159,37 @@ def open_borders(closed=()):
         loop_mxnet.each, np.ndarray.backward = each, backward
 
 
-def last_losses(weights):
-    """Return weights that leave of each window the last loss alone."""
-    is_last = numpy.arange(NUM_STEPS) % WINDOW == WINDOW - 1
-    return numpy.where(is_last[:, None], weights, 0)
-
-
 def witnesses(given):
     """Return for each cell and each loop of LOOPS the entrance, the exit, and the control."""
-    found, weights = {}, given["arrays"]["weights"]
-    lost = weights.copy()
-    lost[::WINDOW] = 0
-    never = numpy.zeros_like(weights)
+    never = numpy.zeros_like(given["arrays"]["xi"])
+    changes = {
+        "right": {},
+        "open": {"closed": ()},
+        "first": {"closed": (1,)},
+        "lost": {"weights": given["losses"]["lost"]},
+        "every": {"xi": never},
+    }
+    found = {}
     for cell in GATES:
-        run_loop = functools.partial(gradients, loop_mxnet.train_gated, given, cell)
-        (whole,) = run_loop(NUM_STEPS)
-
-        def three(weights=weights, run_loop=run_loop, whole=whole, closed=None, **changed):
-            seen = []
-            for losses in (weights, last_losses(weights)):
-                opened = contextlib.nullcontext() if closed is None else open_borders(closed)
-                with opened:
-                    seen.append(run_loop(weights=losses, **changed))
-            return [
-                loop_mxnet.entrance(seen[0], "W_xh", TOKENS),
-                loop_mxnet.missing(seen[0], whole, "W_hq"),
-                loop_mxnet.inside(seen[1], "W_xh", TOKENS),
-            ]
-
-        found[f"{cell} right"] = three()
-        found[f"{cell} open"] = three(closed=())
-        found[f"{cell} first"] = three(closed=(1,))
-        found[f"{cell} lost"] = three(lost)
-        found[f"{cell} every"] = three(xi=never)
+        (whole,) = gradients(loop_mxnet.train_gated, given, cell, NUM_STEPS)
+        for name, change in changes.items():
+            found[f"{cell} {name}"] = three(given, cell, whole["W_hq"], **change)
     return found
+
+
+def three(given, cell, whole, closed=None, **changed):
+    """Return the entrance, the exit and the control of one loop."""
+
+    def seen(**losses):
+        with contextlib.nullcontext() if closed is None else open_borders(closed):
+            return gradients(loop_mxnet.train_gated, given, cell, **changed | losses)
+
+    all_losses, last = seen(), seen(weights=given["losses"]["last"])
+    return [
+        entrance([g["W_xh"] for g in all_losses], TOKENS),
+        missing([g["W_hq"] for g in all_losses], whole),
+        inside([g["W_xh"] for g in last], TOKENS),
+    ]
 
 
 def table(found):

@@ -107,21 +107,3 @@ class Frozen(torch.optim.Optimizer):
         named = self.net.named_parameters()
         grads = {n: p.grad.clone() for n, p in named if p.grad is not None}
         self.seen.append(grads)
-
-
-def entrance(seen, W_xh, tokens):
-    """Return what later windows send to the token of a window."""
-    late = [g[W_xh][:, x] for k, x in enumerate(tokens, 1) for g in seen[k:]]
-    return max(float(abs(g).max()) for g in late)
-
-
-def missing(seen, whole, W_hq):
-    """Return how far the output layer's mean gradient is from the whole's."""
-    mean = sum(g[W_hq] for g in seen) / len(seen)
-    return float(abs(mean - whole[W_hq]).max())
-
-
-def inside(seen, W_xh, tokens):
-    """Return what the last loss of a window sends to its first step."""
-    pairs = zip(seen, tokens, strict=True)
-    return min(float(abs(g[W_xh][:, x]).max()) for g, x in pairs)

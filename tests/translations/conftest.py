@@ -34,17 +34,14 @@ def close(label, ours, theirs):
         assert difference < BOUND, (label, name)
 
 
-def last_losses(given):
-    """Return weights that leave of each window the last loss alone."""
-    weights = numpy.array(given["arrays"]["weights"])
-    is_last = numpy.arange(len(weights)) % given["window"] == given["window"] - 1
-    return numpy.where(is_last[:, None], weights, 0)
+@pytest.fixture(params=["tanh", "lstm"])
+def cell(request):
+    return request.param
 
 
-@pytest.fixture
-def alone():
-    """Return what leaves the last losses alone."""
-    return last_losses
+@pytest.fixture(params=["train_chunks", "train_gated"])
+def loop(request):
+    return request.param
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import loop_jax
 import numpy
 import optax
 import pytest
+import witnesses
 
 CELLS = {"tanh": loop_jax.tanh_cell, "lstm": loop_jax.lstm_cell}
 
@@ -35,16 +36,6 @@ def run(given, cell, loop, window=None, optimizer=None, **changed):
     chosen = optimizer or loop_jax.frozen()
     k = window or given["window"]
     return getattr(loop_jax, loop)(CELLS[cell], params, X, Y, state, k, chosen, *arrays)
-
-
-@pytest.fixture(params=CELLS)
-def cell(request):
-    return request.param
-
-
-@pytest.fixture(params=["train_chunks", "train_gated"])
-def loop(request):
-    return request.param
 
 
 def test_gradients(mxnet, cell, loop, agree):
@@ -79,9 +70,10 @@ def open_borders(given, cell, weights, closed=()):
     return [jax.grad(loss)(params, last) for last in range(len(X) // k)]
 
 
-def test_witnesses(mxnet, cell, agree, alone):
+def test_witnesses(mxnet, cell, agree):
     given, expected = mxnet["problem"], mxnet["witnesses"]
-    weights, last = jnp.array(given["arrays"]["weights"]), jnp.array(alone(given))
+    weights = jnp.array(given["arrays"]["weights"])
+    lost, last = (jnp.array(given["losses"][name]) for name in ("lost", "last"))
     (whole,) = run(given, cell, "train_gated", len(given["X"]))[2]
 
     def three(closed=None, weights=weights, **changed):
@@ -90,13 +82,13 @@ def test_witnesses(mxnet, cell, agree, alone):
         else:
             pair = [open_borders(given, cell, w, closed) for w in (weights, last)]
         return [
-            loop_jax.entrance(pair[0], "W_xh", given["tokens"]),
-            loop_jax.missing(pair[0], whole, "W_hq"),
-            loop_jax.inside(pair[1], "W_xh", given["tokens"]),
+            witnesses.entrance([g["W_xh"] for g in pair[0]], given["tokens"]),
+            witnesses.missing([g["W_hq"] for g in pair[0]], whole["W_hq"]),
+            witnesses.inside([g["W_xh"] for g in pair[1]], given["tokens"]),
         ]
 
     found = {"right": three(), "open": three(()), "first": three((1,))}
-    found["lost"] = three(weights=weights.at[:: given["window"]].set(0))
+    found["lost"] = three(weights=lost)
     found["every"] = three(xi=jnp.zeros_like(weights))
     agree("JAX, witnesses", found, {name: expected[f"{cell} {name}"] for name in found})
     assert found["right"][0] == found["every"][2] == 0
@@ -112,8 +104,8 @@ def test_targets_of_weight_0_are_not_read():
 def test_the_truncated_loop_passes_both(mxnet, cell):
     given = mxnet["problem"]
     (whole,), seen = (run(given, cell, "train_chunks", k)[2] for k in (len(given["X"]), None))
-    assert loop_jax.entrance(seen, "W_xh", given["tokens"]) == 0
-    assert loop_jax.missing(seen, whole, "W_hq") < 1e-15
+    assert witnesses.entrance([g["W_xh"] for g in seen], given["tokens"]) == 0
+    assert witnesses.missing([g["W_hq"] for g in seen], whole["W_hq"]) < 1e-15
 
 
 def test_the_mean_over_all_draws_is_the_gradient_of_the_windows(mxnet, cell):

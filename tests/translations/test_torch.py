@@ -8,6 +8,7 @@ import numpy
 import pytest
 import schemes
 import torch
+import witnesses
 
 F64 = {"dtype": torch.float64}
 
@@ -58,16 +59,6 @@ def run(given, cell, loop, window=None, optimizer=None, **changed):
     return net, last, [] if optimizer else chosen.seen
 
 
-@pytest.fixture(params=["tanh", "lstm"])
-def cell(request):
-    return request.param
-
-
-@pytest.fixture(params=["train_chunks", "train_gated"])
-def loop(request):
-    return request.param
-
-
 def test_gradients(mxnet, cell, loop, agree):
     expected = mxnet[f"{cell} {loop}"]
     _, _, seen = run(mxnet["problem"], cell, loop)
@@ -88,10 +79,15 @@ def test_three_updates(mxnet, cell, loop, agree):
     agree("PyTorch, states", state, dict(enumerate(expected["state"])))
 
 
+def inputs(seen, name="cell.weight_ih"):
+    """Return the gradients of the input weights, a row a token."""
+    return [g[name].T for g in seen]
+
+
 def both(seen, whole, given, names):
     """Return the two witnesses."""
-    found = loop_torch.entrance(seen, names[0], given["tokens"])
-    return [found, loop_torch.missing(seen, whole[0], names[1])]
+    found = witnesses.entrance(inputs(seen, names[0]), given["tokens"])
+    return [found, witnesses.missing([g[names[1]] for g in seen], whole[0][names[1]])]
 
 
 def open_borders(monkeypatch, closed=()):
@@ -108,11 +104,11 @@ def open_borders(monkeypatch, closed=()):
     monkeypatch.setattr(torch.Tensor, "backward", backward)
 
 
-def test_witnesses(mxnet, cell, agree, alone, monkeypatch):
+def test_witnesses(mxnet, cell, agree, monkeypatch):
     given, expected = mxnet["problem"], mxnet["witnesses"]
-    names, found = ("cell.weight_ih", "out.weight"), {}
+    names = ("cell.weight_ih", "out.weight")
     whole = run(given, cell, "train_gated", len(given["X"]))[2]
-    last = torch.tensor(alone(given), **F64)
+    lost, last = (torch.tensor(given["losses"][name], **F64) for name in ("lost", "last"))
 
     def three(closed=None, weights=None, **changed):
         seen = []
@@ -121,10 +117,8 @@ def test_witnesses(mxnet, cell, agree, alone, monkeypatch):
                 if closed is not None:
                     open_borders(patch, closed)
                 seen.append(run(given, cell, "train_gated", **losses, **changed)[2])
-        return [*both(seen[0], whole, given, names), loop_torch.inside(seen[1], names[0], given["tokens"])]
+        return [*both(seen[0], whole, given, names), witnesses.inside(inputs(seen[1]), given["tokens"])]
 
-    lost = torch.tensor(given["arrays"]["weights"], **F64)
-    lost[:: given["window"]] = 0
     found = {"right": three(), "open": three(()), "first": three((1,)), "lost": three(weights=lost)}
     found["every"] = three(xi=torch.zeros_like(lost))
     agree("PyTorch, witnesses", found, {name: expected[f"{cell} {name}"] for name in found})
@@ -134,29 +128,30 @@ def test_witnesses(mxnet, cell, agree, alone, monkeypatch):
 def test_one_token_sees_one_border(mxnet, cell, monkeypatch):
     open_borders(monkeypatch, closed=(1,))
     seen, tokens = run(mxnet["problem"], cell, "train_gated")[2], mxnet["problem"]["tokens"]
-    assert loop_torch.entrance(seen, "cell.weight_ih", tokens[:1]) == 0
-    assert loop_torch.entrance(seen, "cell.weight_ih", tokens) > 1e-4
+    assert witnesses.entrance(inputs(seen), tokens[:1]) == 0
+    assert witnesses.entrance(inputs(seen), tokens) > 1e-4
 
 
 @pytest.mark.parametrize("gates", [4, 8])
-def test_the_control_finds_gates_that_are_open_at_every_fourth_step_alone(gates, mxnet, cell, alone):
+def test_the_control_finds_gates_that_are_open_at_every_fourth_step_alone(gates, mxnet, cell):
     given = mxnet["problem"]
     steps = torch.arange(len(given["X"])) % gates == 0
     xi = steps[:, None] * torch.ones(1, 3, **F64)
-    last = torch.tensor(alone(given), **F64)
+    last = torch.tensor(given["losses"]["last"], **F64)
     seen = run(given, cell, "train_gated", xi=xi, weights=last)[2]
-    assert loop_torch.inside(seen, "cell.weight_ih", given["tokens"]) == 0
+    assert witnesses.inside(inputs(seen), given["tokens"]) == 0
 
 
 @pytest.mark.parametrize("window", [w for w in range(1, 25) if w != 8])
-def test_the_control_finds_windows_of_another_length(window, mxnet, cell, alone):
-    given, last = mxnet["problem"], torch.tensor(alone(mxnet["problem"]), **F64)
+def test_the_control_finds_windows_of_another_length(window, mxnet, cell):
+    given = mxnet["problem"]
+    last = torch.tensor(given["losses"]["last"], **F64)
     seen = run(given, cell, "train_gated", window, weights=last)[2]
     if len(seen) == len(given["tokens"]):
-        assert loop_torch.inside(seen, "cell.weight_ih", given["tokens"]) == 0
+        assert witnesses.inside(inputs(seen), given["tokens"]) == 0
     else:
         with pytest.raises(ValueError, match="zip"):
-            loop_torch.inside(seen, "cell.weight_ih", given["tokens"])
+            witnesses.inside(inputs(seen), given["tokens"])
 
 
 class Embedded(torch.nn.Module):
@@ -181,11 +176,10 @@ def test_a_token_is_a_row_of_an_embedding_and_tied_weights_deceive_the_test(tied
     X, Y = torch.tensor(given["X"]), torch.tensor(given["Y"]).clamp(min=0)
     frozen = loop_torch.Frozen(net)
     loop_torch.train_chunks(net, X, Y, torch.zeros(1, 3, 4, **F64), given["window"], frozen)
-    rows = [{"emb": seen["emb.weight"].T} for seen in frozen.seen]  # a row, as `entrance` reads columns
-    found = loop_torch.entrance(rows, "emb", given["tokens"])
+    found = witnesses.entrance([g["emb.weight"] for g in frozen.seen], given["tokens"])
     assert found > 1e-3 if tied else found == 0
     if not tied:
-        columns = loop_torch.entrance(frozen.seen, "emb.weight", [0, 1, 2])
+        columns = witnesses.entrance(inputs(frozen.seen, "emb.weight"), [0, 1, 2])
         assert columns > 1e-4  # of a right loop
 
 
@@ -225,7 +219,7 @@ def test_the_exit_of_a_right_loop_fails_while_the_weights_move(mxnet, cell):
 
     run(given, cell, "train_chunks", optimizer=functools.partial(Moving, lr=given["lr"]))
     whole = run(given, cell, "train_chunks", len(given["X"]))[2]
-    assert loop_torch.missing(kept, whole[0], "out.weight") > 1e-3
+    assert witnesses.missing([g["out.weight"] for g in kept], whole[0]["out.weight"]) > 1e-3
 
 
 @pytest.mark.parametrize("half", [lambda h, c: (h.detach(), c), lambda h, c: (h, c.detach())])
