@@ -286,11 +286,9 @@ def test_weights_of_numpy_are_float64_and_a_cell_of_float32_refuses():
     assert cell(torch.zeros(3, 5), loop_torch.carry_columns(h, xi[0].to(h.dtype))).dtype == h.dtype
 
 
-def in_place(function, state):
+def in_place(function, state, each=loop_torch.each):
     """Do what ``each`` does, with ``detach_`` in the place of ``detach``."""
-    pair = isinstance(state, tuple)
-    function = torch.Tensor.detach_ if function is torch.detach else function
-    return tuple(map(function, state)) if pair else function(state)
+    return each(torch.Tensor.detach_ if function is torch.detach else function, state)
 
 
 def test_detach_in_place_does_the_same_behind_the_backward_pass(mxnet, cell, loop, monkeypatch):
