@@ -16,6 +16,7 @@ from d2lutil.cluster import (
     rank_and_size,
     read_columns,
 )
+from d2lutil.corpus import TITLES
 from d2lutil.paths import absolute
 from mxnet import gluon
 
@@ -73,7 +74,7 @@ def parse():
 def opened(corpus):
     """Open a text; one of the reader's own is not read yet."""
     path = Path(corpus).expanduser()
-    if corpus not in ("time_machine", "noon_road") and path.is_file():
+    if corpus not in TITLES and path.is_file():
         return path.open("rb")
     text = d2lutil.load_corpus(corpus).text
     return io.BytesIO(text.encode())

@@ -13,7 +13,7 @@ import numpy
 from d2lutil import paths, validation
 from d2lutil.compat import mxnet
 
-NAME = "worker-{}-of-{}-{:09d}.checkpoint"
+NAME = "worker-{}-of-{}-{}"
 
 
 class Checkpoints:
@@ -133,7 +133,7 @@ class Checkpoints:
         for newer in found:
             if newer > segment:  # the run goes on from before it
                 self._path(newer).unlink()
-        for part in self.directory.glob(self._path(0).name.replace(f"{0:09d}.checkpoint", "*.part")):
+        for part in self.directory.glob(NAME.format(self.exchange.rank, self.exchange.size, "*.part")):
             part.unlink()  # of a process that was killed while it wrote
         if not segment:
             return 0, {}
@@ -157,12 +157,13 @@ class Checkpoints:
         return kept
 
     def _path(self, segment):
-        return self.directory / NAME.format(self.exchange.rank, self.exchange.size, segment)
+        name = NAME.format(self.exchange.rank, self.exchange.size, f"{segment:09d}.checkpoint")
+        return self.directory / name
 
     def _segments(self):
         """Return the segments of this worker's files; raise if one is of another number of workers."""
         segments = []
-        for path in self.directory.glob(NAME.replace("{:09d}", "{}").format("*", "*", "*")):
+        for path in self.directory.glob(NAME.format("*", "*", "*.checkpoint")):
             rank, size, segment = map(int, re.findall("[0-9]+", path.stem))
             if size != self.exchange.size:
                 message = f"{str(path)!r} is of a run with {size} workers"
