@@ -369,15 +369,15 @@ def test_numpy_lines_override_the_range_of_mxnet():
 
 def test_a_comparison_that_was_killed_fails(monkeypatch):
     monkeypatch.setattr(notebooks, "has_novel", lambda: True)
-    monkeypatch.setattr(notebooks, "compare", lambda paths, option: -9 if paths else 0)
+    monkeypatch.setattr(notebooks, "compare", lambda paths, *options: -9 if paths else 0)
     assert notebooks.check() == 1
-    monkeypatch.setattr(notebooks, "compare", lambda paths, option: 0)
+    monkeypatch.setattr(notebooks, "compare", lambda paths, *options: 0)
     assert notebooks.check() == 0
 
 
 def test_what_was_not_compared_in_full_fails_where_all_is_asked_for(monkeypatch):
     monkeypatch.setattr(notebooks, "has_novel", lambda: False)
-    monkeypatch.setattr(notebooks, "compare", lambda paths, option: 0)
+    monkeypatch.setattr(notebooks, "compare", lambda paths, *options: 0)
     assert notebooks.check() == 0
     assert notebooks.check(whole=True) == 1
     monkeypatch.setattr(notebooks, "has_novel", lambda: True)

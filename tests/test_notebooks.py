@@ -81,7 +81,15 @@ def test_most_outputs_are_compared(chapter):
 
 
 def test_tags_are_the_known_ones(chapter):
-    known = {"check", "hide-cell", "hide-input", "remove-cell", "nbval-ignore-output", "raises-exception"}
+    known = {
+        "check",
+        "novel",
+        "hide-cell",
+        "hide-input",
+        "remove-cell",
+        "nbval-ignore-output",
+        "raises-exception",
+    }
     assert not {tag for cell in code(chapter) for tag in tags(cell)} - known
 
 
