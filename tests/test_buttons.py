@@ -41,7 +41,9 @@ def test_a_reader_is_led_to_forms_that_exist_and_know_the_page():
     assert {path.name for path in (ROOT / ".github" / "ISSUE_TEMPLATE").iterdir()} == {*forms, "config.yml"}
     assert "Report a failing cell" not in buttons.answers(environ, "book/cost.html", False)
     elsewhere = environ | {"GITHUB_SERVER_URL": "https://git.example.org"}
-    assert buttons.answers(elsewhere, "a", False)["Ask a question"].startswith("https://git.example.org/owner")
+    assert buttons.answers(elsewhere, "a", False)["Ask a question"].startswith(
+        "https://git.example.org/owner"
+    )
 
 
 def header(monkeypatch, page, **variables):
@@ -87,6 +89,7 @@ def test_the_pdf_is_offered_while_it_is_new(name, tmp_path):
     os.utime(source, (1, 1))
     assert buttons.printed(tmp_path) == printed
     touch(tmp_path / "book" / "_static" / "book.css")
+    touch(tmp_path / "book" / "figures" / "fig-a.svg")
     touch(tmp_path / "book" / "_ext" / "__pycache__" / "a.pyc")
     os.utime(printed, (2, 2))
     assert buttons.printed(tmp_path) == printed

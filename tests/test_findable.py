@@ -1,4 +1,4 @@
-"""How the book is found, cited and answered to: CITATION.cff, .zenodo.json, the README's second paragraph, issue forms."""
+"""How the book is cited, found and answered for: citation, Zenodo, who needs it, issue forms."""
 
 import importlib.util
 import json
@@ -36,8 +36,9 @@ validator = pytest.mark.skipif(
 
 def faults(path, schema):
     """Return what a schema, kept in the package, finds in a file."""
-    command = [sys.executable, "-W", "ignore", "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
-    run = subprocess.run([*command, "-o", "json", str(path)], capture_output=True, text=True)
+    command = [sys.executable, "-W", "ignore", "-m", "check_jsonschema", "-o", "json"]
+    command += ["--builtin-schema", f"vendor.{schema}", str(path)]
+    run = subprocess.run(command, capture_output=True, text=True)
     assert run.stdout, run.stderr
     found = json.loads(run.stdout)
     return found.get("errors", []) + found.get("parse_errors", [])

@@ -1,4 +1,4 @@
-"""Buttons and links that lead to the other forms of the book, and to its makers.
+"""Buttons and links to the other forms of the book, and to its makers.
 
 Colab and Binder open the notebooks that ``make colab`` wrote and the workflow
 ``publish`` pushed: GITHUB_REPOSITORY names the repository, NOTEBOOKS_BRANCH
@@ -16,7 +16,8 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
 PDF = "backpropagation-through-time.pdf"
-SKIPPED = {"_static", "__pycache__", ".ipynb_checkpoints"}  # not printed …
+# not printed …
+SKIPPED = {"_static", "figures", "__pycache__", ".ipynb_checkpoints"}
 
 
 def addresses(environ, chapter):

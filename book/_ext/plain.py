@@ -2,14 +2,13 @@
 
 Beside ``recursion.html`` lies ``recursion.html.md``: CommonMark with TeX, the
 code of the cells and what they printed, every reference resolved. The pages
-name it as their alternate, and ``llms.txt`` (https://llmstxt.org) leads to all
-of them. Links are relative, so that no address is needed.
+name it as their alternate, and ``llms.txt`` (https://llmstxt.org) leads to
+all of them. Links are relative, so that no address is needed.
 """
 
 import html
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 from docutils import nodes
@@ -19,9 +18,9 @@ from sphinx import addnodes
 SUFFIX = ".html.md"
 TITLE = "# {title}\n\n> {said}\n"
 NOTE = """\
-Each page is listed as plain text: CommonMark with formulas in TeX, the code of
-its cells and their outputs. The page for people has the same address without
-`.md`."""
+Each page is listed as plain text: CommonMark with formulas in TeX, the code
+of its cells and their outputs. The page for people has the same address
+without `.md`."""
 
 
 class PlainTranslator(FlatTranslator):
@@ -86,7 +85,7 @@ def fenced(text, language=""):
 
 
 def cell_text(cell):
-    """Return a cell's code, the text that it printed, the words of its figure.
+    """Return a cell's code, what it printed, and the words of its figure.
 
     Parameters
     ----------
@@ -98,8 +97,8 @@ def cell_text(cell):
     str
         Markdown.
     """
-    tags, about = cell.metadata.get("tags", []), cell.metadata.get("mystnb", {})
-    parts = []
+    tags = cell.metadata.get("tags", [])
+    about, parts = cell.metadata.get("mystnb", {}), []
     if "check" in tags:
         parts.append(about["code_prompt_show"])
     if "remove-input" not in tags:
@@ -134,7 +133,8 @@ def page_text(doctree, place, cells):
     doctree.walkabout(translator)
     parts = []
     for kind, argument, prose in pieces(translator.astext()):
-        parts.append(cell_text(cells[int(argument)]) if kind == "cell" else "")
+        if kind == "cell":
+            parts.append(cell_text(cells[int(argument)]))
         parts.append(prose)
     sources = sorted(set(translator.sources.values()))
     if sources and cells:
