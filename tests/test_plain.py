@@ -21,7 +21,7 @@ import plain  # noqa: E402  (the book's Sphinx extension)
 CONFIGURATION = f"""\
 import sys
 sys.path.append({str(EXTENSIONS)!r})
-extensions = ["myst_nb", "sphinx_exercise", "quoted", "typography", "plain"]
+extensions = ["myst_nb", "sphinx_design", "sphinx_exercise", "quoted", "typography", "plain"]
 root_doc = "book/index"
 html_theme = "sphinx_book_theme"
 html_title = "A small book"
@@ -52,6 +52,19 @@ s = \\sum_t x_t
 $$ (eq-sum)
 
 ![A dot](dot.svg)
+
+:::{dropdown} Why *so*
+Because.
+:::
+
+::::{tab-set}
+:::{tab-item} MXNet
+One.
+:::
+:::{tab-item} JAX
+Two.
+:::
+::::
 
 (ch-section)=
 ## A section
@@ -113,6 +126,10 @@ def test_numbers_formulas_and_pictures_are_there(text):
     assert "$$\ns = \\sum_t x_t\n\\tag{1.1}\n$$" in text
     assert "*Picture: A dot*" in text
     assert "```python\nx = 1\n```\n\n*Picture: It rises*\n\n**Fig. 1.1.** A line." in text
+
+
+def test_folds_and_tabs_stand_open_under_their_titles(text):
+    assert "**Why so**\n\nBecause.\n\n**MXNet**\n\nOne.\n\n**JAX**\n\nTwo.\n" in text
 
 
 def test_code_and_output_follow_the_prose_and_what_the_site_hides_is_not_there(text):

@@ -46,10 +46,27 @@ class PlainTranslator(FlatTranslator):
     depart_superscript = depart_subscript
 
     def visit_HideCodeCellNode(self, _node):
-        """Go on to a folded cell."""
+        """Go on to what is folded or stands under a tab."""
 
     def depart_HideCodeCellNode(self, _node):
         """Come back from it."""
+
+    visit_dropdown_main = visit_HideCodeCellNode
+    depart_dropdown_main = depart_HideCodeCellNode
+    visit_sd_tab_input = visit_HideCodeCellNode
+    depart_sd_tab_input = depart_HideCodeCellNode
+
+    def visit_sd_tab_label(self, node):
+        """Write the title of a tab or a fold in bold."""
+        words = "".join(
+            text.astext()
+            for text in node.findall(nodes.Text)
+            if not isinstance(text.parent, nodes.raw)  # an icon
+        )
+        self.add_block(f"**{words.strip()}**")
+        raise nodes.SkipNode
+
+    visit_dropdown_title = visit_sd_tab_label
 
 
 class Place:
