@@ -16,6 +16,7 @@ from markdown import FlatTranslator, pieces
 from sphinx import addnodes
 
 SUFFIX = ".html.md"
+ANCHOR = re.compile(r'<a id="[^"]*"></a>\n*')  # of terms and of the package
 TITLE = "# {title}\n\n> {said}\n"
 NOTE = """\
 Each page is listed as plain text: CommonMark with formulas in TeX, the code
@@ -152,7 +153,7 @@ def page_text(doctree, place, cells):
     for kind, argument, prose in pieces(translator.astext()):
         if kind == "cell":
             parts.append(cell_text(cells[int(argument)]))
-        parts.append(prose)
+        parts.append(ANCHOR.sub("", prose))
     sources = sorted(set(translator.sources.values()))
     if sources and cells:
         listed = "\n".join(f"- {source}" for source in sources)

@@ -29,13 +29,13 @@ def links(name, up):
     up : str
         The way from the page to the root of the site.
     """
-    files = " ".join(
+    files = " · ".join(
         f'<a href="{up}{FIGURES}/{name}.{suffix}" download '
         f'aria-label="{suffix.upper()} of this figure">{suffix.upper()}</a>'
         for suffix in SUFFIXES
     )
     return (
-        f'<p class="takeaway">To take away: {files} '
+        f'<p class="takeaway">To take away: {files} · '
         f'<a href="{LICENSE}" rel="license">CC BY-SA 4.0</a></p>'
     )
 
