@@ -206,7 +206,7 @@ def test_every_caption_of_the_site_leads_to_its_files():
     for path in SITE.glob("book/*.html"):
         text = re.sub("<template.*?</template>", "", path.read_text(encoding="utf-8"), flags=re.S)
         led |= set(re.findall(r'class="takeaway">[^<]*<a href="\.\./figures/([\w-]+)\.svg" download', text))
-    assert led == {path.stem for path in figures.FOLDER.glob("*.svg")}
+    assert led == {path.stem for path in (SITE / "figures").glob("*.svg")}
     assert "To take away" not in (SITE / "_static" / "texts.js").read_text(encoding="utf-8")
 
 
