@@ -20,7 +20,7 @@ OURS := IPYTHONDIR MPLCONFIGDIR JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_NO_C
 PERSONAL := PYTHON% IPYTHON% JUPYTER% MPL% MATPLOTLIBRC PYTEST% RUFF% SPHINX% NODE_OPTIONS NODE_PATH
 unexport $(filter-out $(OURS),$(filter $(PERSONAL),$(.VARIABLES)))
 
-.PHONY: help env book lab test check format run experiments outputs mutants translations matrix colab test-colab test-lab pdf serve links bench lock clean
+.PHONY: help env book lab test check format run figures experiments outputs mutants translations matrix colab test-colab test-lab pdf serve links bench lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -50,6 +50,9 @@ test: env        ## check everything: style, the book, pytest, every notebook; s
 
 run: env         ## execute the chapters again, in place (one: make run NOTEBOOKS=book/rnn.ipynb)
 	$(BIN)/python tools/notebooks.py run $(NOTEBOOKS)
+
+figures: env     ## write the figures to take away, SVG and PDF, that are missing or out of date
+	$(BIN)/python tools/figures.py
 
 experiments: env ## run what decides about training, 2 hours; goes on where it was (one: ONLY=recall)
 	$(BIN)/python -m experiments $(ONLY)

@@ -45,6 +45,7 @@ def use_style():
             "font.size": 10,
             "legend.frameon": False,
             "svg.hashsalt": "bptt",
+            "pdf.fonttype": 42,  # TrueType, which journals accept
         }
     )
 

@@ -27,6 +27,49 @@ def test_buttons_need_repository_and_branch():
     assert buttons.addresses({"NOTEBOOKS_BRANCH": "colab"}, "rnn") == {}
 
 
+def test_a_reader_is_led_to_forms_that_exist_and_know_the_page():
+    assert buttons.answers({}, "book/rnn.html", True) == {}
+    environ = {"GITHUB_REPOSITORY": "owner/name"}
+    found = buttons.answers(environ, "book/rnn.html", True)
+    issues = "https://github.com/owner/name/issues/new?template={}&page=book/rnn.html"
+    assert found == {
+        "Report an error": issues.format("text.yml"),
+        "Report a failing cell": issues.format("chapter.yml"),
+        "Ask a question": "https://github.com/owner/name/discussions",
+    }
+    forms = re.findall(r"template=([\w.]+)", " ".join(found.values()))
+    assert {path.name for path in (ROOT / ".github" / "ISSUE_TEMPLATE").iterdir()} == {*forms, "config.yml"}
+    assert "Report a failing cell" not in buttons.answers(environ, "book/cost.html", False)
+    elsewhere = environ | {"GITHUB_SERVER_URL": "https://git.example.org"}
+    assert buttons.answers(elsewhere, "a", False)["Ask a question"].startswith(
+        "https://git.example.org/owner"
+    )
+
+
+def header(monkeypatch, page, **variables):
+    """Return the groups of buttons on a page, by their label: each the texts and addresses."""
+    for name in ("GITHUB_REPOSITORY", "GITHUB_SERVER_URL", "NOTEBOOKS_BRANCH"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    app = SimpleNamespace(srcdir=ROOT / "nowhere", env=SimpleNamespace(doc2path=lambda name: page))
+    context = {"header_buttons": []}
+    buttons.add_buttons(app, page.rpartition(".")[0], "page.html", context, object())
+    return {
+        group["label"]: {one["text"]: one["url"] for one in group["buttons"]}
+        for group in context["header_buttons"]
+    }
+
+
+def test_the_pages_have_these_buttons_where_the_repository_is_known(monkeypatch):
+    assert header(monkeypatch, "book/rnn.ipynb") == {}
+    known = header(monkeypatch, "book/rnn.ipynb", GITHUB_REPOSITORY="owner/name")
+    assert set(known) == {"answer-buttons"}
+    assert known["answer-buttons"] == buttons.answers(os.environ, "book/rnn.html", True)
+    prose = header(monkeypatch, "book/cost.md", GITHUB_REPOSITORY="owner/name")
+    assert list(prose["answer-buttons"]) == ["Report an error", "Ask a question"]
+
+
 PRINTED = ["book/a.md", "book/cost/a.md", "book/_latex/a.sty", "book/_ext/a.py", "book/_static/cover.svg"]
 PRINTED += ["book/a.bib", "book/a.py", "d2lutil/fast/a.py", "_config.yml"]
 
@@ -46,6 +89,7 @@ def test_the_pdf_is_offered_while_it_is_new(name, tmp_path):
     os.utime(source, (1, 1))
     assert buttons.printed(tmp_path) == printed
     touch(tmp_path / "book" / "_static" / "book.css")
+    touch(tmp_path / "book" / "figures" / "fig-a.svg")
     touch(tmp_path / "book" / "_ext" / "__pycache__" / "a.pyc")
     os.utime(printed, (2, 2))
     assert buttons.printed(tmp_path) == printed

@@ -16,7 +16,7 @@ from docutils.utils import new_document
 
 ROOT = Path(__file__).resolve().parent.parent
 PATH = ROOT / "book" / "_ext" / "metadata.py"
-BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
+BUTTONS = ("use_repository_button", "use_edit_page_button")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def config():
 
 def test_no_button_without_a_repository(metadata, config):
     metadata.configure(None, config)
-    assert [config.html_theme_options[name] for name in BUTTONS] == [False] * 3
+    assert [config.html_theme_options[name] for name in BUTTONS] == [False] * 2
     assert "repository_url" not in config.html_theme_options
     assert config.html_baseurl == ""
 
@@ -44,7 +44,7 @@ def test_no_button_without_a_repository(metadata, config):
 def test_buttons_lead_to_the_repository(metadata, config, monkeypatch):
     monkeypatch.setenv("GITHUB_REPOSITORY", "someone/book")
     metadata.configure(None, config)
-    assert [config.html_theme_options[name] for name in BUTTONS] == [True] * 3
+    assert [config.html_theme_options[name] for name in BUTTONS] == [True] * 2
     assert config.html_theme_options["repository_url"] == "https://github.com/someone/book"
     assert config.html_theme_options["repository_branch"] == "main"
 

@@ -16,6 +16,7 @@ PAGE = """<html><body><nav><p>Menu</p></nav><main><div class="bd-header-article"
 <article class="bd-article"><section id="top"><h1>Title<a class="headerlink" href="#top">#</a></h1>
 <p>The state <span class="katex"><math><semantics><mi>h</mi><annotation>h_t</annotation></semantics></math>
 <span class="katex-html"><span>h</span></span></span> is carried.</p>
+<p class="takeaway">To take away: <a>SVG</a></p>
 <ul><li><p>First</p></li><li>Second</li></ul><pre>import numpy</pre>
 <section id="inner"><h2>1.1. Inner</h2><table><tr><td>a</td><td>b  c</td></tr></table>
 <dl><dt id="term-x">Word<a class="headerlink">#</a></dt><dd><p>Meaning</p></dd></dl></section>

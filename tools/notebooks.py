@@ -1,6 +1,6 @@
 """Execute the chapters in place (``run``) or compare them with their outputs (``check``).
 
-Called by ``make run`` and ``make test``.
+Called by ``make run``, which also writes the figures to take away, and ``make test``.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import figures
 import nbformat
 from nbclient import NotebookClient
 
@@ -28,7 +29,7 @@ def chapters():
 
 
 def execute(path):
-    """Return a chapter executed; what depends on the machine or the day is left out."""
+    """Return a chapter executed, its figures also as SVG and PDF; no output depends on machine or day."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
@@ -37,6 +38,7 @@ def execute(path):
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=[figures.OPTION],
     )
     client.execute()
     notebook.metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
@@ -46,7 +48,9 @@ def execute(path):
 def run(path):
     """Execute a chapter in place and say how long it took."""
     start = time.perf_counter()
-    nbformat.write(execute(path), path)
+    notebook = execute(path)
+    figures.take(notebook)
+    nbformat.write(notebook, path)
     print(f"{path.name:28s} {time.perf_counter() - start:6.1f} s", flush=True)
 
 

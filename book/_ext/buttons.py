@@ -1,9 +1,10 @@
-"""Buttons and links that lead to the other forms of the book.
+"""Buttons and links to the other forms of the book, and to its makers.
 
 Colab and Binder open the notebooks that ``make colab`` wrote and the workflow
 ``publish`` pushed: GITHUB_REPOSITORY names the repository, NOTEBOOKS_BRANCH
-the branch. Without both, no button is shown. The PDF is offered where
-``make pdf`` has printed the present chapters.
+the branch. Without both, no button is shown. The forms for errors and the
+discussions are in the repository; the forms know the page. The PDF is offered
+where ``make pdf`` has printed the present chapters.
 """
 
 import os
@@ -15,7 +16,8 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
 PDF = "backpropagation-through-time.pdf"
-SKIPPED = {"_static", "__pycache__", ".ipynb_checkpoints"}  # not printed …
+# not printed …
+SKIPPED = {"_static", "figures", "__pycache__", ".ipynb_checkpoints"}
 
 
 def addresses(environ, chapter):
@@ -44,6 +46,36 @@ def addresses(environ, chapter):
         "Colab": f"{colab}/{repository}/blob/{branch}/{path}",
         "Binder": f"{binder}/{repository}/{branch}?urlpath=lab/tree/{path}",
     }
+
+
+def answers(environ, page, runs):
+    """Return the addresses at which a reader is answered, by what to do.
+
+    Parameters
+    ----------
+    environ : mapping
+        The environment variables.
+    page : str
+        Name of the page, which the form then shows.
+    runs : bool
+        Whether it is a chapter, whose cells may fail.
+
+    Returns
+    -------
+    dict
+        Empty where it is not known where the repository is.
+    """
+    repository = quote(environ.get("GITHUB_REPOSITORY", ""))
+    if not repository:
+        return {}
+    server = environ.get("GITHUB_SERVER_URL", "https://github.com")
+    forms = {"Report an error": "text.yml"}
+    forms |= {"Report a failing cell": "chapter.yml"} if runs else {}
+    found = {
+        text: f"{server}/{repository}/issues/new?template={form}&page={page}"
+        for text, form in forms.items()
+    }
+    return found | {"Ask a question": f"{server}/{repository}/discussions"}
 
 
 def printed(root):
@@ -90,7 +122,8 @@ def add_buttons(app, pagename, templatename, context, doctree):
     header = context.get("header_buttons")
     if doctree is None or header is None:
         return
-    if Path(app.env.doc2path(pagename)).suffix == ".ipynb":
+    runs = Path(app.env.doc2path(pagename)).suffix == ".ipynb"
+    if runs:
         images = {"Colab": "logo_colab.png", "Binder": "logo_binder.svg"}
         found = addresses(os.environ, Path(pagename).name)
         links = [
@@ -105,6 +138,19 @@ def add_buttons(app, pagename, templatename, context, doctree):
         group = {"type": "group", "icon": "fas fa-rocket", "buttons": links}
         group |= {"tooltip": "Run this chapter", "label": "launch-buttons"}
         header += [group] if links else []
+    found = answers(os.environ, quote(f"{pagename}.html"), runs)
+    about = {
+        "Report an error": ("in the text of this page", "fas fa-pencil-alt"),
+        "Report a failing cell": ("of this chapter", "fas fa-bug"),
+        "Ask a question": ("in the discussions", "fas fa-comments"),
+    }
+    links = [
+        button(text, f"{text} {about[text][0]}", about[text][1], address)
+        for text, address in found.items()
+    ]
+    group = {"type": "group", "icon": "fas fa-comment-dots", "buttons": links}
+    group |= {"tooltip": "Report or ask", "label": "answer-buttons"}
+    header += [group] if links else []
     if printed(app.srcdir):
         url = context["pathto"](PDF, 1)
         link = button("Whole book", "The book as PDF", "fas fa-book", url)

@@ -7,7 +7,7 @@ Nothing here knows who publishes the book; the environment says it.
     social image, no sitemap, and the 404 page is one for the root of a host.
 ``GITHUB_REPOSITORY``, ``GITHUB_SERVER_URL``
     Where the source is, on the branch ``main``. Without the first there are
-    no buttons to edit a page and to open an issue, rather than broken ones.
+    no buttons to edit a page, rather than broken ones.
 """
 
 import html
@@ -38,7 +38,7 @@ def configure(app, config):
     # Entries that unfolded while one scrolls would move the rest.
     options["show_toc_level"] = 2
     repository = os.environ.get("GITHUB_REPOSITORY")
-    for name in ("repository", "edit_page", "issues"):
+    for name in ("repository", "edit_page"):
         options[f"use_{name}_button"] = bool(repository)
     if repository:
         server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")

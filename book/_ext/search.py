@@ -28,6 +28,7 @@ UNREAD = (
     "//pre",
     "//script",
     "//*[contains(concat(' ', @class, ' '), ' moved ')]",
+    "//*[contains(concat(' ', @class, ' '), ' takeaway ')]",
 )
 
 
