@@ -1,4 +1,4 @@
-"""The page for lecturers: its links lead to the book, its clocks add up, its numbers are those of the example."""
+"""The page for lecturers: its links lead to the book, its clocks add up, its numbers are the example's."""
 
 import importlib.util
 import json
@@ -99,6 +99,8 @@ def test_the_overview_names_every_section_in_order():
 def test_the_page_reads_in_the_minutes_that_it_says():
     said = int(re.search(r"Time: (\d+) minutes", PAGE)[1])
     assert said == reading.measure(new_notebook(cells=[new_markdown_cell(PAGE)])).minutes
+    (row,) = re.findall(r"^\| teach \|.*", (ROOT / "STORYBOARD.md").read_text("utf-8"), re.M)
+    assert row.endswith(f"| *{said}* |")
 
 
 # Goals and self-test.
@@ -198,7 +200,7 @@ def test_the_lecture_takes_ninety_minutes():
 
 @pytest.mark.parametrize("row", table("te-lecture"), ids=lambda row: row[0])
 def test_the_lecture_asks_for_predictions_where_the_book_does(row):
-    _, minutes, what, source, doing = row
+    *_, what, source, doing = row
     names = linked(source)[0]
     assert names
     if "predicts" in doing:
@@ -272,7 +274,9 @@ def test_every_optional_section_can_be_skipped():
 
 def test_no_path_needs_what_can_be_skipped():
     skipped, chapters, _ = linked(" ".join(row[0] for row in table("te-skip")))
-    needed = "".join(PAGE.split(f"({name})=\n")[1].split("\n(te-")[0] for name in ("te-goals", "te-lecture"))
+    needed = "".join(
+        PAGE.split(f"({name})=\n")[1].split("\n(te-")[0] for name in ("te-goals", "te-lecture")
+    )
     assert not {*skipped} & {*linked(needed)[0]}
     read = linked(" ".join(row[2] for row in table("te-course")))[1]
     assert not {*chapters} & {*read}

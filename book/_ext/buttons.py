@@ -133,7 +133,9 @@ def add_buttons(app, pagename, templatename, context, doctree):
 def copy_pdf(app, exception):
     """Put the PDFs beside the pages that link to them."""
     if exception is None and app.builder.format == "html":
-        for pdf in filter(None, (printed(app.srcdir, name) for name in (PDF, SHEET))):
+        for pdf in filter(
+            None, (printed(app.srcdir, name) for name in (PDF, SHEET))
+        ):
             shutil.copy(pdf, app.outdir)
 
 

@@ -112,7 +112,8 @@ def surround(app, pagename, templatename, context, doctree):
         app.add_css_file("landing.css")
         context["docstitle"] = ""
     if pagename == "book/cheat-sheet":
-        app.add_css_file("sheet.css", priority=900)  # behind the rules for all pages
+        # behind the rules for all pages
+        app.add_css_file("sheet.css", priority=900)
     seen, scripts = set(), []
     for script in context["script_files"]:
         key = str(getattr(script, "filename", None)), str(script.attributes)
