@@ -118,6 +118,22 @@ def test_the_first_page_leads_to_the_other_forms_that_there_are(tmp_path, monkey
     assert links() == [buttons.addresses(os.environ, "rnn")["Colab"], f"../{buttons.PDF}"]
 
 
+def test_the_sheet_is_linked_and_copied_where_it_was_printed(tmp_path):
+    app = SimpleNamespace(srcdir=tmp_path, outdir=tmp_path / "out", builder=SimpleNamespace(format="html"))
+    app.outdir.mkdir()
+    role = buttons.Printed()
+    role.text = "One page & no more"
+    env = SimpleNamespace(srcdir=tmp_path, docname="book/cheat-sheet")
+    role.inliner = SimpleNamespace(document=SimpleNamespace(settings=SimpleNamespace(env=env)))
+    buttons.copy_pdf(app, None)
+    assert role.run() == ([], [])
+    touch(tmp_path / "_build" / "pdf" / buttons.SHEET)
+    buttons.copy_pdf(app, None)
+    assert [path.name for path in app.outdir.iterdir()] == [buttons.SHEET]
+    ((node,), _messages) = role.run()
+    assert node.astext() == f' <a href="../{buttons.SHEET}">One page &amp; no more</a>'
+
+
 def test_binder_installs_the_versions_of_the_book():
     book = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     pins = set(re.findall(r"^[\w-]+==[\w.]+", book, flags=re.M))

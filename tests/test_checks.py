@@ -23,7 +23,8 @@ nb_execution_mode = "off"
 PROSE = """\
 # Add
 
-Two words, read in {minutes}`chapter`. Seen: {checks}`chapter` of {checks}`all`.
+Two words, read in {minutes}`chapter`, twice in {minutes}`chapter chapter`.
+Seen: {checks}`chapter` of {checks}`all`.
 
 ## Exercises
 """
@@ -84,7 +85,7 @@ def test_the_page_ends_with_the_list_for_paper(page):
 
 
 def test_minutes_and_counts_are_computed(page):
-    assert "read in 1 minute. Seen: 2 of 3." in page.select_one("h1 + p").text
+    assert "read in 1 minute, twice in 2 minutes.\nSeen: 2 of 3." in page.select_one("h1 + p").text
 
 
 def test_a_count_of_nothing_is_an_error(tmp_path):

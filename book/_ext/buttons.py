@@ -3,19 +3,20 @@
 Colab and Binder open the notebooks that ``make colab`` wrote and the workflow
 ``publish`` pushed: GITHUB_REPOSITORY names the repository, NOTEBOOKS_BRANCH
 the branch. Without both, no button is shown. The forms for errors and the
-discussions are in the repository; the forms know the page. The PDF is offered
-where ``make pdf`` has printed the present chapters.
+discussions are in the repository; the forms know the page. The PDFs are
+offered where ``make pdf`` and ``make sheet`` have printed the present chapters.
 """
 
 import os
 import shutil
+from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxRole
 
-PDF = "backpropagation-through-time.pdf"
+PDF, SHEET = "backpropagation-through-time.pdf", "cheat-sheet.pdf"
 # not printed …
 SKIPPED = {"_static", "figures", "__pycache__", ".ipynb_checkpoints"}
 
@@ -78,10 +79,10 @@ def answers(environ, page, runs):
     return found | {"Ask a question": f"{server}/{repository}/discussions"}
 
 
-def printed(root):
-    """Return the path of the PDF if it is no older than the book, or None."""
+def printed(root, name=PDF):
+    """Return the path of a PDF if it is no older than the book, or None."""
     root = Path(root)
-    pdf = root / "_build" / "pdf" / PDF
+    pdf = root / "_build" / "pdf" / name
     sources = [*root.glob("_*.yml"), *root.glob("d2lutil/**/*.py")]
     sources += root.glob("book/_static/*.svg")  # … but for the cover
     sources += [
@@ -109,6 +110,22 @@ class Forms(SphinxRole):
             links.append(f'<a href="{up}{PDF}">read the book as a PDF</a>')
         text = "".join(f", {link}" for link in links)
         return [nodes.raw("", text, format="html")], []
+
+
+class Printed(SphinxRole):
+    """Go on with a sentence: a link to the cheat sheet as a PDF.
+
+    ``{printed}`words``` makes the words a link, and is nothing where the
+    sheet has not been printed.
+    """
+
+    def run(self):
+        """Return the link as a piece of HTML."""
+        if not printed(self.env.srcdir, SHEET):
+            return [], []
+        up = "../" * self.env.docname.count("/")
+        link = f' <a href="{up}{SHEET}">{escape(self.text)}</a>'
+        return [nodes.raw("", link, format="html")], []
 
 
 def button(text, tooltip, icon, url):
@@ -160,15 +177,18 @@ def add_buttons(app, pagename, templatename, context, doctree):
 
 
 def copy_pdf(app, exception):
-    """Put the PDF beside the pages that link to it."""
-    pdf = printed(app.srcdir)
-    if exception is None and app.builder.format == "html" and pdf:
-        shutil.copy(pdf, app.outdir)
+    """Put the PDFs beside the pages that link to them."""
+    if exception is None and app.builder.format == "html":
+        for pdf in filter(
+            None, (printed(app.srcdir, name) for name in (PDF, SHEET))
+        ):
+            shutil.copy(pdf, app.outdir)
 
 
 def setup(app):
     """Add the buttons after the theme has made its own."""
     app.add_role("forms", Forms())
+    app.add_role("printed", Printed())
     app.connect("html-page-context", add_buttons, priority=600)
     app.connect("build-finished", copy_pdf)
     return {"version": "1", "parallel_read_safe": True}

@@ -7,7 +7,8 @@ end stands for the cells.
 Roles
 -----
 ``{minutes}``
-    The reading time of a chapter: ``{minutes}`recursion```.
+    The reading time of a chapter, ``{minutes}`recursion```, or of several
+    together, ``{minutes}`rnn recursion```.
 ``{checks}``
     How many checks have been seen failing: of a chapter or, as
     ``{checks}`all```, of the book.
@@ -70,13 +71,15 @@ class OnPaper(SphinxPostTransform):
 
 
 class Minutes(SphinxRole):
-    """Insert the minutes of a chapter's main line."""
+    """Insert the minutes of a chapter's main line, or of several together."""
 
     def run(self):
         """Return the number and its unit as text."""
-        path = Path(self.env.srcdir) / "book" / f"{self.text}.ipynb"
-        self.env.note_dependency(str(path))
-        minutes = reading.read(path).minutes
+        minutes = 0
+        for chapter in self.text.split():
+            path = Path(self.env.srcdir) / "book" / f"{chapter}.ipynb"
+            self.env.note_dependency(str(path))
+            minutes += reading.read(path).minutes
         unit = "minute" if minutes == 1 else "minutes"
         return [nodes.inline(text=f"{minutes} {unit}")], []
 

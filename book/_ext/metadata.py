@@ -111,6 +111,9 @@ def surround(app, pagename, templatename, context, doctree):
         # The title stands once: not above the contents, not twice in the tab.
         app.add_css_file("landing.css")
         context["docstitle"] = ""
+    if pagename == "book/cheat-sheet":
+        # behind the rules for all pages
+        app.add_css_file("sheet.css", priority=900)
     seen, scripts = set(), []
     for script in context["script_files"]:
         key = str(getattr(script, "filename", None)), str(script.attributes)
