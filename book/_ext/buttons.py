@@ -18,7 +18,8 @@ from sphinx.util.docutils import SphinxRole
 
 PDF, SHEET = "backpropagation-through-time.pdf", "cheat-sheet.pdf"
 # not printed …
-SKIPPED = {"_static", "figures", "__pycache__", ".ipynb_checkpoints"}
+SKIPPED = {"_static", "figures", "slides"}
+SKIPPED |= {"__pycache__", ".ipynb_checkpoints"}
 
 
 def addresses(environ, chapter):
