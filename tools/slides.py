@@ -16,18 +16,17 @@ CACHE = ROOT / "_build" / ".slides"
 
 
 def build(source=SOURCE, target=DECKS, cache=CACHE):
-    """Build the decks of a folder into another; a warning is an error.
+    """Build the decks of a folder into another, all anew; a warning is an error.
 
     Raises
     ------
     SystemExit
         If a deck names something that the book does not have.
     """
-    command = [sys.executable, "-m", "sphinx", "-b", "revealjs", "-W", "--keep-going", "-n", "-q"]
+    command = [sys.executable, "-m", "sphinx", "-b", "revealjs", "-E", "-W", "--keep-going", "-n", "-q"]
     done = subprocess.run([*command, "-d", str(cache), str(source), str(target)])
     if done.returncode:
         sys.exit(done.returncode)
-    shutil.rmtree(target / ".buildinfo", ignore_errors=True)
 
 
 def copy(decks=DECKS, site=SITE):

@@ -6,32 +6,22 @@
 ``{equation-of} eq-name``
     The formula of that label.
 ``{cell-of} cell-id``
-    The source of a cell, or ``:lines: 2-5`` of it, and with ``:output:`` what
-    it printed.
+    The source of a cell, or ``:lines: 2-5`` of it; with ``:output:`` also
+    what it printed, with ``:output: only`` nothing else.
 ``{book}`re-sum```
     A link to a section, an exercise or a page, with its title or, as
     ``{book}`words <re-sum>```, with other words.
 """
 
-from pathlib import Path
 from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
 from excerpts import formulas, pictures, places, sources
-from live import DATA, SCRIPTS
+from live import SCRIPTS
 from postprocess import SHADES
-from pydata_sphinx_theme.pygments import get_pygments_stylesheet
 from sphinx.util import parselinenos
 from sphinx.util.docutils import ReferenceRole, SphinxDirective
-from sphinx.writers.html5 import HTML5Translator
-from sphinx_revealjs._ext.notes import revealjs_notes
-from sphinx_revealjs.writers import RevealjsSlideTranslator
-
-ENGINE = {"LICENSE", "reveal.js", "reveal.css", "notes.js"}  # of reveal.js
-OURS = {"fonts", "katex", "live", "revealjs", "favicon.svg"}
-OURS |= {"slides.css", "slides.js", "pygments.css"}
-CODE = "a11y-high-contrast-light", "a11y-high-contrast-dark"  # as the pages
 
 
 def look_up(directive, kind, known):
@@ -94,7 +84,7 @@ class CellOf(SphinxDirective):
 
     required_arguments = 1
     option_spec: ClassVar = {
-        "output": directives.flag,
+        "output": directives.unchanged,
         "lines": directives.unchanged,
     }
 
@@ -113,18 +103,13 @@ class CellOf(SphinxDirective):
         text = "\n".join(lines)
         found = [nodes.literal_block(text, text, language="python")]
         if "output" in self.options:
-            shown = "".join(
-                "".join(output.get("text", "")) for output in cell["outputs"]
-            )
-            if not shown:
+            parts = ["".join(out.get("text", "")) for out in cell["outputs"]]
+            text = "".join(parts).rstrip("\n")
+            if not text:
                 raise self.error(f"{self.arguments[0]!r} prints nothing")
-            text = shown.rstrip("\n")
-            found.append(
-                nodes.literal_block(
-                    text, text, language="text", classes=["printed"]
-                )
-            )
-        return found
+            about = {"language": "text", "classes": ["printed"]}
+            found.append(nodes.literal_block(text, text, **about))
+        return found[1:] if self.options.get("output") == "only" else found
 
 
 class Book(ReferenceRole):
@@ -143,65 +128,13 @@ class Book(ReferenceRole):
         return [nodes.reference("", words, refuri=uri, internal=True)], []
 
 
-class Translator(RevealjsSlideTranslator):
-    """Code coloured at build time, as on the pages of the book."""
-
-    visit_literal_block = HTML5Translator.visit_literal_block
-    depart_literal_block = HTML5Translator.depart_literal_block
-
-
-def visit_notes(self, node):
-    """Keep the paragraphs of speaker's notes."""
-    self.body.append('<aside class="notes">')
-
-
-def depart_notes(self, node):
-    """End them."""
-    self.body.append("</aside>\n")
-
-
-def load(app, pagename, templatename, context, doctree):
-    """Tell the template which scripts the figures of a deck need."""
-    figures = doctree.findall(nodes.figure) if doctree else ()
-    needed = {}
-    for name in [name for figure in figures for name in figure["ids"]]:
-        needed.setdefault(SCRIPTS[name], []).append(name)
-    scripts = [("base.js", "")] if needed else []
-    for script, names in needed.items():
-        scripts += [(DATA[script], "")] if script in DATA else []
-        scripts.append((script, " ".join(names)))
-    context["deck"] = pagename != app.config.root_doc
-    context["live_scripts"] = scripts
-    context["live_styles"] = ["live/live.css"] if needed else []
-
-
-def finish(app, exception):
-    """Colour code for light and dark, delete what no deck loads."""
-    if exception or app.builder.name != "revealjs":
-        return
-    static = Path(app.outdir, "_static")
-    (static / "pygments.css").write_text(get_pygments_stylesheet(*CODE))
-    for path in (static / "revealjs").rglob("*"):
-        if path.is_file() and path.name not in ENGINE:
-            path.unlink()
-    for path in static.iterdir():
-        if path.name not in OURS:
-            path.unlink()
-
-
 def setup(app):
-    """Register the directives, the role and the translator."""
-    app.setup_extension("quoted")
-    app.setup_extension("checks")
+    """Register the directives and the role."""
+    for name in ("quoted", "checks", "decks"):
+        app.setup_extension(name)
     app.add_config_value("book_address", "../book", "env")
     app.add_directive("figure-of", FigureOf)
     app.add_directive("equation-of", EquationOf)
     app.add_directive("cell-of", CellOf)
     app.add_role("book", Book())
-    app.set_translator("revealjs", Translator, override=True)
-    app.add_node(
-        revealjs_notes, override=True, revealjs=(visit_notes, depart_notes)
-    )
-    app.connect("html-page-context", load)
-    app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True}
