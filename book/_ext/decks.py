@@ -5,6 +5,7 @@ paragraphs; rows of a table can come one by one; a deck loads the scripts of
 its figures, and the folder holds nothing that no deck loads.
 """
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -15,6 +16,13 @@ from sphinx_revealjs._ext.notes import revealjs_notes
 from sphinx_revealjs.directives import RevealjsFragments
 from sphinx_revealjs.writers import RevealjsSlideTranslator
 
+# A heading of a table that is empty, or nothing but a formula, cannot be read
+# aloud as one.
+HEADING = re.compile(
+    r'<th (class="head[^"]*")>(<p>(?:<span class="math">(?:(?!</p>).)*)?</p>)'
+    r"</th>",
+    re.DOTALL,
+)
 ENGINE = {"LICENSE", "reveal.js", "reveal.css", "notes.js"}  # of reveal.js
 OURS = {"fonts", "katex", "live", "revealjs", "favicon.svg"}
 OURS |= {"slides.css", "slides.js", "pygments.css"}
@@ -53,15 +61,18 @@ def depart_notes(self, node):
 
 
 def load(app, pagename, templatename, context, doctree):
-    """Tell the template which scripts the figures of a deck need."""
+    """Mend headings; tell the template what the figures of a deck need."""
     figures = doctree.findall(nodes.figure) if doctree else ()
     needed = {}
-    for name in [name for figure in figures for name in figure["ids"]]:
+    names = [name for figure in figures for name in figure["ids"]]
+    for name in filter(SCRIPTS.get, names):
         needed.setdefault(SCRIPTS[name], []).append(name)
     scripts = [("base.js", "")] if needed else []
     for script, names in needed.items():
         scripts += [(DATA[script], "")] if script in DATA else []
         scripts.append((script, " ".join(names)))
+    if "body" in context:
+        context["body"] = HEADING.sub(r"<td \1>\2</td>", context["body"])
     context["deck"] = pagename != app.config.root_doc
     context["live_scripts"] = scripts
     context["live_styles"] = ["live/live.css"] if needed else []

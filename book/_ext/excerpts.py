@@ -72,7 +72,7 @@ def places():
 
 @functools.cache
 def pictures():
-    """Return source and alt text of each figure by its name."""
+    """Return path or data, and alt text, of each figure by its name."""
     found = {}
     for cell in sources().values():
         about = cell["metadata"].get("mystnb", {})
@@ -83,5 +83,5 @@ def pictures():
             found[name] = source, about["image"]["alt"]
     for path in (BOOK / "figures").glob("*.svg"):
         words = re.search(r"<desc>(.*?)</desc>", path.read_text("utf-8"))
-        found[path.stem] = f"../figures/{path.name}", words[1]
+        found[path.stem] = str(path), words[1]
     return found

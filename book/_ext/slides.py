@@ -13,6 +13,8 @@
     ``{book}`words <re-sum>```, with other words.
 """
 
+import os
+from pathlib import Path
 from typing import ClassVar
 
 from docutils import nodes
@@ -59,6 +61,9 @@ class FigureOf(SphinxDirective):
                 )
             figure["ids"] = [name]
             self.state.document.note_explicit_target(figure)
+        if not uri.startswith("data:"):
+            here = Path(self.env.doc2path(self.env.docname)).parent
+            uri = os.path.relpath(uri, here)
         figure += nodes.image(uri=uri, alt=alt)
         if self.content:
             box = nodes.Element()

@@ -41,10 +41,20 @@
   };
   const fitAll = () => window.Reveal.getCurrentSlide().querySelectorAll(".live:not([data-fitted])").forEach(fit);
 
-  const free = () => !document.activeElement?.closest(".live, [data-scrolls]");
+  const free = () => !document.activeElement?.closest(".live");
+
+  // On the long page what scrolls sideways is reached by the tabulator.
+  const scrollable = () => document.querySelectorAll("table, pre, .math, figure.plot").forEach(box => {
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+  });
 
   document.addEventListener("DOMContentLoaded", () => {
-    if (narrow || !window.Reveal) return;
+    if (!window.Reveal) return;
+    if (narrow) return void addEventListener("load", scrollable);
+    if (printing) document.querySelectorAll(".live").forEach(figure => {
+      figure.parentElement.classList.remove("answers");
+      figure.remove();
+    });
     document.querySelectorAll(".live").forEach(figure => { figure.dataset.preventSwipe = ""; });
     document.addEventListener("keydown", keep, true);
     window.Reveal.initialize({width: WIDTH, height: HEIGHT, margin: 0.02, center: false, hash: true, slideNumber: "c/t",
