@@ -161,7 +161,7 @@ ANSWERS = {  # what the class computes, on the slide or in its notes
     ],
     (3, "What must be"): written(terms.sum(axis=0)[3] / F[3] * J[3], 3),
     (3, "Nine cells"): written([terms[3:, :3].sum(), terms.sum() - terms[3:, :3].sum()], 6),
-    (3, "Two ways"): stopped(),
+    (3, "What is left"): stopped(),
     (3, '"A window'): [
         *written(sum((3 - k) * lags[k] for k in range(3)) / numpy.array([1, 3]), 4),
         *written(lags[:3], 4),
