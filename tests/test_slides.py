@@ -449,7 +449,7 @@ def test_a_hand_moves_what_it_touches(lecture, how):
     page = lecture("fig-re-loss", touch=how is swipe)
     before, at = where(page), state(page, "fig-re-loss")["x"]
     x, y = centre(page, "fig-re-loss", "x4")
-    how(page, (x, y), (x, y - 20))
+    how(page, (x, y), (x - 90, y - 20))  # so far to the left would be the next slide
     after = state(page, "fig-re-loss")["x"]
     assert after[3] > at[3] + 0.5
     assert after[:3] + after[4:] == at[:3] + at[4:]
