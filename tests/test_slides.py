@@ -405,14 +405,14 @@ def test_deck(deck, browser, site, subtests):
 @pytest.mark.parametrize("deck", [*DECKS, "index"])
 def test_deck_is_accessible(deck, browser, site):
     """On the long page of a narrow window every slide is there at once."""
-    for scheme in ("light", "dark"):
-        with Visit(
-            browser, f"{site}/slides/{deck}.html", scheme=scheme, viewport={"width": 360, "height": 740}
-        ) as visit:
-            assert visit.overflow() <= 0
+    window = {"width": 360, "height": 740}
+    with Visit(browser, f"{site}/slides/{deck}.html", scheme="dark", viewport=window) as visit:
+        assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
+        assert visit.overflow() <= 0
+        for scheme in ("dark", "light"):
+            visit.look(scheme, window)
             assert visit.violations() == []
-            assert visit.errors == []
-            assert visit.page.evaluate("document.documentElement.dataset.theme") == scheme
+        assert visit.errors == []
 
 
 @pytest.fixture
@@ -484,6 +484,20 @@ def test_a_remote_turns_the_slide_from_a_figure(lecture):
     page.keyboard.press("PageDown")
     assert where(page) == before + 1
     assert state(page, "fig-re-loss") == drawn
+
+
+def test_the_speaker_sees_the_notes(lecture):
+    page = lecture("fig-re-loss")
+    with page.expect_popup() as popup:
+        page.keyboard.press("s")
+    speaker = popup.value
+    speaker.wait_for_function(
+        "document.querySelector('.speaker-controls-notes .value')?.innerText.length > 99"
+    )
+    paragraphs = speaker.locator(".speaker-controls-notes .value p").all_inner_texts()
+    assert paragraphs[0] == "0:26, 2 min."
+    assert len(paragraphs) > 2
+    speaker.close()
 
 
 def test_the_key_d_turns_light_into_dark(lecture):
