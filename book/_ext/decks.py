@@ -23,6 +23,8 @@ HEADING = re.compile(
     r"</th>",
     re.DOTALL,
 )
+# The source of a formula, which its MathML says already.
+SOURCE = r'<annotation encoding="application/x-tex">[^<]*</annotation>'
 ENGINE = {"LICENSE", "reveal.js", "reveal.css", "notes.js"}  # of reveal.js
 OURS = {"fonts", "katex", "live", "revealjs", "favicon.svg"}
 OURS |= {"slides.css", "slides.js", "pygments.css"}
@@ -61,7 +63,7 @@ def depart_notes(self, node):
 
 
 def load(app, pagename, templatename, context, doctree):
-    """Mend headings; tell the template what the figures of a deck need."""
+    """Mend the page; tell the template what the figures of a deck need."""
     figures = doctree.findall(nodes.figure) if doctree else ()
     needed = {}
     names = [name for figure in figures for name in figure["ids"]]
@@ -72,7 +74,8 @@ def load(app, pagename, templatename, context, doctree):
         scripts += [(DATA[script], "")] if script in DATA else []
         scripts.append((script, " ".join(names)))
     if "body" in context:
-        context["body"] = HEADING.sub(r"<td \1>\2</td>", context["body"])
+        body = HEADING.sub(r"<td \1>\2</td>", context["body"])
+        context["body"] = re.sub(SOURCE, "", body)
     context["deck"] = pagename != app.config.root_doc
     context["live_scripts"] = scripts
     context["live_styles"] = ["live/live.css"] if needed else []
