@@ -105,6 +105,7 @@ def test_both_files_say_what_they_are_and_whose(path):
     assert said["/Rights"] == f"CC BY-SA 4.0, {figures.LICENSE}"
     fonts = reader.pages[0]["/Resources"].get("/Font", {})
     assert "/Type3" not in [font.get_object()["/Subtype"] for font in fonts.values()]
+    assert re.search(r'fill(=|:)"? ?#fff', path.read_text(encoding="utf-8"))  # a ground, for a dark page
     for text in (path.read_text(encoding="utf-8"), str(said)):
         assert not re.search(r"/(work|home|root|tmp)/|CreationDate|dc:date", text)
     assert not re.search(r"[{}`\[\]]", re.sub(r"\$.*?\$", "", about.title))
@@ -118,6 +119,8 @@ def test_a_file_is_the_same_on_another_day(about, monkeypatch):
     assert figures.stamp_pdf(days[1], about) == first[1]
     assert "1970" not in figures.stamp_svg(days[0], about)
     ElementTree.fromstring(first[0])  # & and " of the caption
+    assert figures.stamp_svg(first[0], about) == first[0]
+    assert not re.search(r'\sd="[^"]*[1-9]\.\d{3}', first[0])
 
 
 def test_to_take_leaves_only_what_the_page_shows(notebook, tmp_path):

@@ -36,6 +36,8 @@ OPTIONS = [
 LICENSE = "https://creativecommons.org/licenses/by-sa/4.0/"
 DRAWN = re.compile(r"```\{figure\} (\S+\.svg)\n:name: (\S+)\n:alt: (.*)\n\n((?:.+\n)+?)```")
 ROLE = re.compile(r"\{term\}`([^`<]*?)(?:\s*<[^`]*>)?`|\[([^\]]*)\]\([^)]*\)|\*([^*]+)\*")
+# Of a path or place in an SVG: digits too fine to be seen, and space beside letters.
+SPARE = re.compile(r"([1-9]\d*\.\d\d)\d+|\s(?=[A-Z\n])|(?<=[A-Z]) ")
 # "(Figure 3)", "of equation 2"
 POINTER = re.compile(
     r"(?:\s(?:of|in|from))?\s*\(?(?:\{(?:eq|ref|numref|cite:?\w*)\}`[^`]*`|\[\]\([^)]*\))\)?"
@@ -108,11 +110,13 @@ def drawings(folder):
 
 
 def stamp_svg(text, about):
-    """Return an SVG that says what it is and whose, and neither when nor with what it was made."""
+    """Return an SVG that says what it is and whose, not when nor with what it was made; to 0.01 points."""
     author, source = citation(about.name)
     values = {"author": author, "citation": source, "license": LICENSE, **about._asdict()}
     lines = METADATA.format(**{key: html.escape(value, quote=False) for key, value in values.items()})
     text = re.sub(r"\s*<(metadata|title|desc)\b.*?</\1>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(?<=\s[dxy]=")[^"]+', lambda found: SPARE.sub(r"\1", found[0]), text)
+    text = re.sub(r"\n +", "\n", text)
     return re.sub(r"(<svg\b[^>]*>)", lambda tag: f"{tag[1]}\n {lines}", text, count=1)
 
 
