@@ -79,8 +79,9 @@ def read(path):
             raise ValueError(f"{path.name}: the cells of {label!r} do not stand together")
         grouped.setdefault(label, []).append((kind, options.get("belief", ""), source))
     exercises = [exercise(label, parts) for label, parts in grouped.items()]
-    left_out = dict(re.findall(r"^# left out: (ex-[\w-]+): (.+)", first[2], re.MULTILINE))
-    return Chapter(path.stem, first[2], left_out, exercises)
+    comment = re.compile(r"^# left out: (ex-[\w-]+): (.+)\n?", re.MULTILINE)
+    setup = comment.sub("", first[2]).strip("\n")
+    return Chapter(path.stem, setup, dict(comment.findall(first[2])), exercises)
 
 
 def exercise(label, parts):
@@ -114,27 +115,16 @@ def bound(source):
     return {one.get_name() for one in table.get_symbols() if one.is_assigned() or one.is_imported()}
 
 
-def mentioned(source):
-    """Return all names in a cell."""
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+def function(one, kind):
+    """Return the visible or the hidden tests of an exercise as a function, which otter-grader takes.
 
-
-def function(name, tests, given):
-    """Return tests as a function, which is how otter-grader takes them.
-
-    Parameters
-    ----------
-    name : str
-        Name of the function.
-    tests : str
-        A cell of tests.
-    given : set of str
-        Names that setup and answer define. Those that the tests mention become arguments: a test does not
-        see the notebook's names otherwise, and cannot change them.
+    Its arguments are the names that the stub asks for. It runs behind the setup, and sees nothing else of a
+    student's notebook: what a student does to a name of the setup does not reach it.
     """
-    arguments = ", ".join(sorted(given & mentioned(tests)))
-    body = ast.unparse(ast.parse(tests))  # as otter-grader writes it: a text over several lines stays whole
-    return f"def {name}({arguments}):\n{indent(body, '    ')}"
+    tree = ast.parse(getattr(one, kind))
+    mentioned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    arguments = ", ".join(sorted(bound(one.stub) & mentioned))
+    return f"def {kind}({arguments}):\n{indent(ast.unparse(tree), '    ')}\n"
 
 
 def attempt(setup, answer, one):
@@ -148,10 +138,9 @@ def attempt(setup, answer, one):
     namespace, raised = {"__name__": "__main__"}, []
     for source in (setup, answer):
         exec(compile(source, one.label, "exec"), namespace)
-    given = bound(setup) | bound(one.stub)
     for kind in ("visible", "hidden"):
         tests = {}
-        exec(function(kind, getattr(one, kind), given), tests)
+        exec(f"{setup}\n\n{function(one, kind)}", tests)
         names = inspect.signature(tests[kind]).parameters
         try:
             tests[kind](**{name: namespace.get(name) for name in names})
