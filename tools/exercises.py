@@ -51,6 +51,11 @@ class Chapter(NamedTuple):
     exercises: list
 
 
+def files():
+    """Return the files of exercises."""
+    return sorted(SOURCES.glob("*.py"))
+
+
 def cells(text):
     """Return the cells of a file in percent format: kind, options and source of each."""
     before, *parts = MARK.split(text)
@@ -234,7 +239,7 @@ def main():
     parser.add_argument("action", choices=["check"])
     parser.add_argument("paths", nargs="*", type=Path, help="files; all without")
     options = parser.parse_args()
-    sys.exit(min(1, check(options.paths or sorted(SOURCES.glob("*.py")))))
+    sys.exit(min(1, check(options.paths or files())))
 
 
 if __name__ == "__main__":

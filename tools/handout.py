@@ -6,13 +6,16 @@ may see, so that no solution and no hidden test has been in it.
 
 import ast
 import re
+from typing import NamedTuple
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import exercises
 
-COLAB = exercises.ROOT / "_build" / "colab"
+COLAB = exercises.ROOT / "_build" / "colab"  # chapters, by `make colab` …
+NOTEBOOKS = COLAB / "exercises"  # … and the notebooks to hand in
+REQUIREMENTS = exercises.ROOT / "requirements-exercises.txt"
 FOLDER = "checks"  # where a student's notebook puts its tests
 PYTHON = {"display_name": "Python 3", "language": "python", "name": "python3"}
 HEADER = """\
@@ -25,8 +28,9 @@ HEADER = """\
 - **Check** by the cell below each answer. It looks at the form: is an answer there, of the right type and
   shape? Whether the answer is true is tested after you have handed it in, with numbers that this notebook
   does not have. So test it yourself, for example by finite differences.
-- **Hand in** this notebook as one file under its name, `{name}`. Before that, restart the kernel, run all
-  cells and save (on Colab: *File*, *Download*, *Download .ipynb*). The grader runs the file from top to bottom.
+- **Hand in** this notebook as one file under its name, `{name}`. Before that, restart the
+  kernel, run all cells and save (on Colab: *File*, *Download*, *Download .ipynb*). The grader runs the file
+  from top to bottom.
 """
 INSTALLED = """\
 # @title Install what the exercises need (on Colab; skip it where the book's environment is)
@@ -56,7 +60,7 @@ all_or_nothing = True
 """
 
 
-class Page:
+class Page(NamedTuple):
     """What a student's notebook takes from the notebook of the chapter for Colab.
 
     Attributes
@@ -71,17 +75,21 @@ class Page:
         The exercises, in their order, in plain Markdown.
     """
 
-    def __init__(self, chapter, folder=COLAB):
-        cells = nbformat.read(folder / f"{chapter}.ipynb", as_version=4).cells
-        prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
-        self.title = (
-            next(text for text in prose if text.startswith("# ")).splitlines()[0].removeprefix("# ")
-        )
-        self.book = re.search("A chapter of (.+?), made from", prose[0]).group(
-            1
-        )  # where known, with a link
-        self.install = next(cell.source for cell in cells if cell.source.startswith("%pip"))
-        self.prompts = [text for text in prose if re.match(r"### Exercise [\d.]+ \(★+ ", text)]
+    title: str
+    book: str
+    install: str
+    prompts: list
+
+
+def page(path):
+    """Return the :class:`Page` of a notebook for Colab."""
+    cells = nbformat.read(path, as_version=4).cells
+    prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    title = next(text for text in prose if text.startswith("# ")).splitlines()[0]
+    book = re.search("A chapter of (.+?), made from", prose[0]).group(1)
+    install = next(cell.source for cell in cells if cell.source.startswith("%pip"))
+    prompts = [text for text in prose if re.match(r"### Exercise [\d.]+ \(★+ ", text)]
+    return Page(title.removeprefix("# "), book, install, prompts)
 
 
 def file_name(chapter):
@@ -116,7 +124,18 @@ def folded(source):
     return new_code_cell(source, metadata=about)
 
 
-def notebook(chapter, page, grader):
+def grader():
+    """Return what pip installs as otter-grader: the version of `make exercises`."""
+    return re.search("^otter-grader==.*", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE).group()
+
+
+def points(chapter):
+    """Return the points of each exercise: a point a star."""
+    levels = exercises.labels(chapter.name)
+    return {one.label: levels[one.label] for one in chapter.exercises}
+
+
+def notebook(chapter, page):
     """Return the notebook of a chapter that students get.
 
     Parameters
@@ -124,12 +143,9 @@ def notebook(chapter, page, grader):
     chapter : exercises.Chapter
     page : Page
         What it takes from the book.
-    grader : str
-        What pip is to install as otter-grader.
     """
-    levels = exercises.labels(chapter.name)
-    prompts = dict(zip(levels, page.prompts, strict=True))
-    asked = {one.label: levels[one.label] for one in chapter.exercises}
+    prompts = dict(zip(exercises.labels(chapter.name), page.prompts, strict=True))
+    asked = points(chapter)
     name, total = file_name(chapter.name), sum(asked.values())
     written = CHECKS.format(folder=FOLDER) + "".join(
         f'Path("{FOLDER}/{one.label}.py").write_text(\n'
@@ -139,14 +155,13 @@ def notebook(chapter, page, grader):
     head = HEADER.format(title=page.title, book=page.book, count=len(asked), points=total, name=name)
     cells = [
         new_markdown_cell(head),
-        folded(INSTALLED.format(book=page.install, grader=grader)),
+        folded(INSTALLED.format(book=page.install, grader=grader())),
         folded(written.rstrip()),
         new_code_cell(GRADER),
         new_code_cell(chapter.setup),
     ]
     for one in chapter.exercises:
-        points = asked[one.label]
-        worth = f"*{points} point{'s' * (points > 1)}.*"
+        worth = f"*{asked[one.label]} point{'s' * (asked[one.label] > 1)}.*"
         cells.append(new_markdown_cell(f"{prompts[one.label]}\n\n{worth}"))
         cells.append(new_code_cell(one.stub))
         cells.append(new_code_cell(f'grader.check("{one.label}")'))
@@ -155,6 +170,16 @@ def notebook(chapter, page, grader):
         cell.metadata.id = cell.id  # where Colab looks
     about = {"kernelspec": PYTHON, "language_info": {"name": "python"}, "colab": {"provenance": []}}
     return new_notebook(cells=cells, metadata=about | {"otter": {"assignment_name": chapter.name}})
+
+
+def write():
+    """Write the notebooks of all chapters that have exercises to hand in; return their paths."""
+    NOTEBOOKS.mkdir(exist_ok=True)
+    paths = []
+    for chapter in map(exercises.read, exercises.files()):
+        paths.append(NOTEBOOKS / file_name(chapter.name))
+        nbformat.write(notebook(chapter, page(COLAB / f"{chapter.name}.ipynb")), paths[-1])
+    return paths
 
 
 def answered(student, chapter, answers):
