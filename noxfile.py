@@ -1,7 +1,8 @@
 """Environments other than the book's own: other Pythons and NumPys, Colab's, PyTorch and JAX, a grader.
 
 Called by ``make matrix``, ``make test-colab``, ``make translations`` and ``make exercises``. The
-environments are in ``_build/nox``. A Python that this machine lacks is skipped, and is an error where CI is set.
+environments are in ``_build/nox``. A Python that this machine lacks is skipped, and is an error where CI
+is set.
 """
 
 import functools

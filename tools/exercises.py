@@ -133,22 +133,23 @@ def function(one, kind):
 
 
 def attempt(setup, answer, one):
-    """Run an answer to an exercise, and its tests.
+    """Run an answer to an exercise, and its tests, each behind what the setup defines.
 
     Returns
     -------
     list
         The exception that visible and hidden tests raised, or None.
     """
-    namespace, raised = {"__name__": "__main__"}, []
-    for source in (setup, answer):
-        exec(compile(source, one.label, "exec"), namespace)
+    given, raised = {"__name__": "__main__"}, []
+    exec(compile(setup, "setup", "exec"), given)
+    answered = dict(given)
+    exec(compile(answer, one.label, "exec"), answered)
     for kind in ("visible", "hidden"):
-        tests = {}
-        exec(f"{setup}\n\n{function(one, kind)}", tests)
+        tests = dict(given)
+        exec(function(one, kind), tests)
         names = inspect.signature(tests[kind]).parameters
         try:
-            tests[kind](**{name: namespace.get(name) for name in names})
+            tests[kind](**{name: answered.get(name) for name in names})
         except Exception as error:
             raised.append(error)
         else:
