@@ -1,0 +1,246 @@
+"""Read the exercises to hand in, and try them: ``check``.
+
+``exercises/CHAPTER.py`` is in percent format. Behind a cell ``# %% setup`` each exercise of the chapter has
+
+- ``# %% stub exercise="ex-re-row"``: what a student begins with,
+- ``# %% solution exercise="ex-re-row"``: the book's answer,
+- ``# %% wrong exercise="ex-re-row" belief="…"``: a mistake, once or more often,
+- ``# %% visible exercise="ex-re-row"``: tests that a student sees; they look at the form,
+- ``# %% hidden exercise="ex-re-row"``: tests that only the grader has; they look at the truth,
+
+in this order. A comment ``# left out: ex-…: why`` in the setup names an exercise that has no test.
+"""
+
+import argparse
+import ast
+import inspect
+import re
+import symtable
+import sys
+import time
+from pathlib import Path
+from textwrap import indent
+from typing import NamedTuple
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES, BOOK = ROOT / "exercises", ROOT / "book"
+ORDER = re.compile("stub solution (wrong )+visible hidden ")
+MARK = re.compile(r"^# %% ?(.*)\n", re.MULTILINE)
+OPTION = re.compile(r'(\w+)="([^"]*)"')
+
+
+class Exercise(NamedTuple):
+    """The cells of an exercise; ``wrong`` pairs a belief with the code that follows from it."""
+
+    label: str
+    stub: str
+    solution: str
+    wrong: list
+    visible: str
+    hidden: str
+
+
+class Chapter(NamedTuple):
+    """A file of exercises; ``left_out`` says why an exercise of the chapter is not in it."""
+
+    name: str
+    setup: str
+    left_out: dict
+    exercises: list
+
+
+def files():
+    """Return the files of exercises."""
+    return sorted(SOURCES.glob("*.py"))
+
+
+def cells(text):
+    """Return the cells of a file in percent format: kind, options and source of each."""
+    before, *parts = MARK.split(text)
+    if before.strip():
+        raise ValueError(f"before the first cell there is {before.strip()[:40]!r}; allowed: nothing")
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return [(mark.split(" ")[0], dict(OPTION.findall(mark)), source.strip("\n")) for mark, source in pairs]
+
+
+def read(path):
+    """Return the exercises of a file.
+
+    Raises
+    ------
+    ValueError
+        A file that does not begin with its setup, a cell of an unknown kind or in another order, a mistake
+        without the belief behind it, or an exercise that is there twice.
+    """
+    first, *others = cells(path.read_text(encoding="utf-8"))
+    if first[0] != "setup" or any(kind == "setup" for kind, _, _ in others):
+        raise ValueError(f"{path.name}: allowed is one cell `# %% setup`, the first")
+    grouped = {}
+    for kind, options, source in others:
+        label = options.get("exercise", "")
+        if label in grouped and label != list(grouped)[-1]:
+            raise ValueError(f"{path.name}: the cells of {label!r} do not stand together")
+        grouped.setdefault(label, []).append((kind, options.get("belief", ""), source))
+    exercises = [exercise(label, parts) for label, parts in grouped.items()]
+    comment = re.compile(r"^# left out: (ex-[\w-]+): (.+)\n?", re.MULTILINE)
+    setup = comment.sub("", first[2]).strip("\n")
+    return Chapter(path.stem, setup, dict(comment.findall(first[2])), exercises)
+
+
+def exercise(label, parts):
+    """Return the exercise that cells of one label make."""
+    kinds = "".join(f"{kind} " for kind, _, _ in parts)
+    if not label or not ORDER.fullmatch(kinds):
+        raise ValueError(
+            f"exercise {label!r} has the cells {kinds}; allowed: stub, solution, wrong (one or more), "
+            "visible, hidden"
+        )
+    wrong = [(belief, source) for kind, belief, source in parts if kind == "wrong"]
+    if not all(belief for belief, _ in wrong):
+        raise ValueError(f'exercise {label!r}: a wrong answer names the belief behind it: belief="…"')
+    sources = {kind: source for kind, _, source in parts}
+    return Exercise(
+        label, sources["stub"], sources["solution"], wrong, sources["visible"], sources["hidden"]
+    )
+
+
+def labels(chapter):
+    """Return the exercises of a chapter of the book in their order: the number of stars by label."""
+    cells = nbformat.read(BOOK / f"{chapter}.ipynb", as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    found = re.findall(r"^`{3,}\{exercise\} (★+) .*\n:label: (\S+)$", text, re.MULTILINE)
+    return {label: len(stars) for stars, label in found}
+
+
+def bound(source):
+    """Return the names that a cell binds at its top level."""
+    table = symtable.symtable(source, "cell", "exec")
+    return {one.get_name() for one in table.get_symbols() if one.is_assigned() or one.is_imported()}
+
+
+def function(one, kind):
+    """Return the visible or the hidden tests of an exercise as a function, which otter-grader takes.
+
+    Its arguments are the names that the stub asks for. It runs behind the setup, and sees nothing else of a
+    student's notebook: what a student does to a name of the setup does not reach it.
+    """
+    tree = ast.parse(getattr(one, kind))
+    mentioned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    arguments = ", ".join(sorted(bound(one.stub) & mentioned))
+    return f"def {kind}({arguments}):\n{indent(ast.unparse(tree), '    ')}\n"
+
+
+def attempt(setup, answer, one):
+    """Run an answer to an exercise, and its tests.
+
+    Returns
+    -------
+    list
+        The exception that visible and hidden tests raised, or None.
+    """
+    namespace, raised = {"__name__": "__main__"}, []
+    for source in (setup, answer):
+        exec(compile(source, one.label, "exec"), namespace)
+    for kind in ("visible", "hidden"):
+        tests = {}
+        exec(f"{setup}\n\n{function(one, kind)}", tests)
+        names = inspect.signature(tests[kind]).parameters
+        try:
+            tests[kind](**{name: namespace.get(name) for name in names})
+        except Exception as error:
+            raised.append(error)
+        else:
+            raised.append(None)
+    return raised
+
+
+def says(error):
+    """Return whether tests failed by an assertion that has a message."""
+    return isinstance(error, AssertionError) and bool(str(error).strip())
+
+
+def faults(setup, one):
+    """Return what is wrong with an exercise, one line each."""
+    found = []
+    raised = attempt(setup, one.solution, one)
+    if any(raised):
+        found.append(f"the solution must pass; visible and hidden tests raise {raised}")
+    visible, _ = attempt(setup, one.stub, one)
+    if not says(visible):
+        found.append(
+            f"the stub must fail the visible tests by an assertion with a message, not {visible!r}"
+        )
+    for belief, answer in one.wrong:
+        visible, hidden = attempt(setup, answer, one)
+        if visible or not says(hidden):
+            found.append(
+                f"{belief!r} must pass the visible tests and fail the hidden ones by an assertion with a "
+                f"message; they raise {visible!r} and {hidden!r}"
+            )
+    return found
+
+
+def differences(chapter):
+    """Return how a file and its chapter differ in their exercises, or nothing."""
+    known, order = list(labels(chapter.name)), [one.label for one in chapter.exercises]
+    wanted = [label for label in known if label not in chapter.left_out]
+    unknown = sorted(set(order).union(chapter.left_out).difference(known))
+    if unknown:
+        return f"the chapter has no {', '.join(unknown)}; allowed: {', '.join(known)}"
+    if order != wanted:
+        return f"has {', '.join(order)}; the chapter, less what is left out: {', '.join(wanted)}"
+    return ""
+
+
+def clashes(chapter):
+    """Return the names that two exercises of a file want from a student: the notebook has one of each."""
+    owners = {}
+    for one in chapter.exercises:
+        for name in bound(one.stub):
+            owners.setdefault(name, []).append(one.label)
+    taken = bound(chapter.setup)
+    return [
+        f"{name} is asked for by {' and '.join(found)}" + ", and the setup has it" * (name in taken)
+        for name, found in owners.items()
+        if len(found) > 1 or name in taken
+    ]
+
+
+def check(paths):
+    """Try the exercises of files, print a line for each, and return the number of faults."""
+    count = 0
+    for path in paths:
+        chapter = read(path)
+        general = [line for line in (differences(chapter), *clashes(chapter)) if line]
+        print(*[f"{path.stem}: {line}" for line in general], sep="\n", end="\n" * bool(general))
+        start = time.process_time()
+        exec(compile(chapter.setup, path.name, "exec"), {})
+        print(f"{path.stem:20s} {'setup':22s}         {time.process_time() - start:6.2f} s")
+        count += len(general)
+        for one in chapter.exercises:
+            start = time.process_time()
+            found = faults(chapter.setup, one)
+            seconds = time.process_time() - start
+            verdict = "FAULTY" if found else "ok"
+            print(
+                f"{path.stem:20s} {one.label:22s} {len(one.wrong)} wrong {seconds:6.2f} s  {verdict}",
+                flush=True,
+            )
+            print(*[f"    {line}" for line in found], sep="\n", end="\n" * bool(found))
+            count += len(found)
+    return count
+
+
+def main():
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("action", choices=["check"])
+    parser.add_argument("paths", nargs="*", type=Path, help="files; all without")
+    options = parser.parse_args()
+    sys.exit(min(1, check(options.paths or files())))
+
+
+if __name__ == "__main__":
+    main()
