@@ -199,7 +199,8 @@ def leaks(student, chapter):
     for one in chapter.exercises:
         parts = chapter.setup, one.stub, ast.unparse(ast.parse(one.visible))
         given = {line.strip() for part in parts for line in part.splitlines()}
-        found += sorted({line.strip() for line in one.solution.splitlines()} & shown - given)
+        lines = {line.strip() for line in one.solution.splitlines()} - given
+        found += sorted(line for line in lines & shown if len(re.findall(r"\w+", line)) > 1)  # not `else:`
         for node in ast.walk(ast.parse(one.hidden)):
             if isinstance(node, ast.Assert):
                 forms = ast.unparse(node), ast.get_source_segment(one.hidden, node)

@@ -29,7 +29,7 @@ HEAD = (
 
 
 def written(name):
-    """Return the path of a chapter's notebook if it is up to date, or None."""
+    """Return the path of a notebook if it is up to date, or None."""
     path = handout.NOTEBOOKS / handout.file_name(name)
     sources = (
         exercises.SOURCES / f"{name}.py",
