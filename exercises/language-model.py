@@ -1,4 +1,6 @@
 # %% setup
+import itertools
+
 import d2lutil  # first: it makes MXNet load under today's NumPy
 import numpy
 
@@ -118,7 +120,7 @@ def goes_on(minibatches):
 # %% solution exercise="ex-lm-columns"
 def goes_on(minibatches):
     """Say whether the state may be carried all along: True or False."""
-    neighbours = zip(minibatches[:-1], minibatches[1:], strict=True)
+    neighbours = itertools.pairwise(minibatches)
     return all((Y[-1] == X[0]).all() for (_, Y), (X, _) in neighbours)
 
 
@@ -129,7 +131,7 @@ def goes_on(minibatches):
 
 # %% wrong exercise="ex-lm-columns" belief="one stream that goes on is enough"
 def goes_on(minibatches):
-    neighbours = zip(minibatches[:-1], minibatches[1:], strict=True)
+    neighbours = itertools.pairwise(minibatches)
     return all((Y[-1] == X[0]).any() for (_, Y), (X, _) in neighbours)
 
 
@@ -165,6 +167,7 @@ assert not goes_on(swapped), (
     "two streams have changed places in the third minibatch, so two of the "
     "three carried states belong to another text"
 )
+
 
 # %% stub exercise="ex-lm-bits"
 def bits_per_character(ppl):
@@ -309,9 +312,10 @@ assert 1 < float(trigram(banana, banana, 3)) < 3, (
 assert numpy.shape(overfitting(banana, banana, 3)) == (2,), (
     "overfitting returns two numbers, of the pairs and of the triples"
 )
-assert numpy.allclose(numpy.array(overfitting(banana, banana, 3), float), 1), (
-    "tested on the text that was counted, both ratios are 1"
-)
+assert numpy.allclose(
+    numpy.array(overfitting(banana, banana, 3), float), 1
+), "tested on the text that was counted, both ratios are 1"
+
 
 # %% hidden exercise="ex-lm-memory"
 def by_dictionary(source, target, size, k):
@@ -408,7 +412,9 @@ def shuffled(source, target, vocab_size, rng):
 changes = "both"
 
 # %% visible exercise="ex-lm-shuffle"
-pair = shuffled(train.copy(), held_out, len(vocab), numpy.random.default_rng(0))
+pair = shuffled(
+    train.copy(), held_out, len(vocab), numpy.random.default_rng(0)
+)
 assert pair is not None, "shuffled returns nothing yet"
 assert numpy.shape(pair) == (2,), "shuffled returns two perplexities"
 assert min(float(each) for each in pair) > 1, "a perplexity is at least 1"
@@ -416,16 +422,17 @@ assert changes in ("unigram", "bigram", "both"), (
     'changes is one of "unigram", "bigram", "both"'
 )
 
+
 # %% hidden exercise="ex-lm-shuffle"
 def counted_pairs(source, target, size):
     """Return both perplexities without shuffling, in plain Python."""
     single, pairs = [1] * size, [[1] * size for _ in range(size)]
     for token in source:
         single[token] += 1
-    for i, j in zip(source[:-1], source[1:], strict=True):
+    for i, j in itertools.pairwise(source):
         pairs[i][j] += 1
     p = [single[j] / sum(single) for j in target[1:]]
-    steps = zip(target[:-1], target[1:], strict=True)
+    steps = itertools.pairwise(target)
     q = [pairs[i][j] / sum(pairs[i]) for i, j in steps]
     return [numpy.exp(-numpy.log(each).mean()) for each in (p, q)]
 
