@@ -14,10 +14,13 @@ in this order. A comment ``# left out: ex-…: why`` in the setup names an exerc
 import argparse
 import ast
 import inspect
+import multiprocessing
+import os
 import re
 import symtable
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from textwrap import indent
 from typing import NamedTuple
@@ -52,8 +55,9 @@ class Chapter(NamedTuple):
 
 
 def files():
-    """Return the files of exercises."""
-    return sorted(SOURCES.glob("*.py"))
+    """Return the files of exercises, in the order of the book."""
+    order = re.findall(r"file: book/([\w-]+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return sorted(SOURCES.glob("*.py"), key=lambda path: order.index(path.stem))
 
 
 def cells(text):
@@ -209,29 +213,33 @@ def clashes(chapter):
     ]
 
 
-def check(paths):
-    """Try the exercises of files, print a line for each, and return the number of faults."""
-    count = 0
-    for path in paths:
-        chapter = read(path)
-        general = [line for line in (differences(chapter), *clashes(chapter)) if line]
-        print(*[f"{path.stem}: {line}" for line in general], sep="\n", end="\n" * bool(general))
+def check(path):
+    """Try the exercises of a file.
+
+    Returns
+    -------
+    list of str
+        A line for the file and one for each exercise, with the seconds that it took.
+    int
+        Number of faults; each has a line, too.
+    """
+    start, chapter = time.process_time(), read(path)
+    found = [line for line in (differences(chapter), *clashes(chapter)) if line]
+    exec(compile(chapter.setup, "setup", "exec"), {})
+    lines, count = [report(path.stem, "setup", start, found)], len(found)
+    for one in chapter.exercises:
         start = time.process_time()
-        exec(compile(chapter.setup, path.name, "exec"), {})
-        print(f"{path.stem:20s} {'setup':22s}         {time.process_time() - start:6.2f} s")
-        count += len(general)
-        for one in chapter.exercises:
-            start = time.process_time()
-            found = faults(chapter.setup, one)
-            seconds = time.process_time() - start
-            verdict = "FAULTY" if found else "ok"
-            print(
-                f"{path.stem:20s} {one.label:22s} {len(one.wrong)} wrong {seconds:6.2f} s  {verdict}",
-                flush=True,
-            )
-            print(*[f"    {line}" for line in found], sep="\n", end="\n" * bool(found))
-            count += len(found)
-    return count
+        found = faults(chapter.setup, one)
+        lines.append(report(path.stem, f"{one.label}, {len(one.wrong)} wrong", start, found))
+        count += len(found)
+    return lines, count
+
+
+def report(name, what, start, found):
+    """Return a line, and one more for each fault."""
+    seconds = time.process_time() - start
+    verdict = "FAULTY" if found else "ok"
+    return "\n    ".join([f"{name:20s} {what:32s} {seconds:6.2f} s  {verdict}", *found])
 
 
 def main():
@@ -239,8 +247,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("action", choices=["check"])
     parser.add_argument("paths", nargs="*", type=Path, help="files; all without")
-    options = parser.parse_args()
-    sys.exit(min(1, check(options.paths or files())))
+    paths = parser.parse_args().paths or files()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # two chapters run side by side
+    os.environ.setdefault("MPLBACKEND", "agg")
+    with ProcessPoolExecutor(min(2, len(paths)), multiprocessing.get_context("spawn")) as pool:
+        total = 0
+        for lines, count in pool.map(check, paths):
+            print(*lines, sep="\n", flush=True)
+            total += count
+    sys.exit(min(1, total))
 
 
 if __name__ == "__main__":
