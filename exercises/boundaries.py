@@ -101,9 +101,9 @@ def slopes(i, eps=1e-6):
 
 
 state, losses = begun_at_6(numpy.full(6, example.w))
-left = numpy.transpose([slopes(i) for i in range(6)])
+remaining = numpy.transpose([slopes(i) for i in range(6)])
 empty = {(t, i) for t in range(1, 7) for i in range(1, t + 1)}
-empty = {(t, i) for t, i in empty if abs(left[t - 1, i - 1]) < 1e-8}
+empty = {(t, i) for t, i in empty if abs(remaining[t - 1, i - 1]) < 1e-8}
 assert abs(numbers("h_6", h_6) - state) < 2e-3, (
     "h_6: what does tanh get at step 6, if the sequence begins there?"
 )
@@ -114,7 +114,7 @@ assert cells("gone", gone) == empty, (
     "gone: move the weight at each step alone. Which losses change? What "
     "does the weight multiply at step 6?"
 )
-assert abs(numbers("gradient", gradient) - left.sum()) < 3e-3, (
+assert abs(numbers("gradient", gradient) - remaining.sum()) < 3e-3, (
     "gradient: a finite difference of the loss gives another number"
 )
 
@@ -466,7 +466,7 @@ X, Y = rng.integers(6, size=(2, 9, 3))
 begins = rng.random((9, 3)) < 0.3
 
 
-def gradient():
+def as_row():
     """Return the gradient of all parameters as one row."""
     parts = [p.grad().asnumpy().ravel() for p in net.parameters()]
     return numpy.concatenate(parts)
@@ -478,12 +478,12 @@ for t in range(9):  # from the state that was stored before step t
     rows, first = slice(t, t + 1), begins[t : t + 1]
     one = numpy.ones(1)
     _, h = d2lutil.bptt(net, X[rows], Y[rows], h, one, begins=first)
-alone = gradient()
+alone = as_row()
 d2lutil.zero_gradients(net.parameters())
 xi, starts = (numpy.asarray(part) for part in single_steps(begins))
 start = net.begin_state(3)
 d2lutil.bptt(net, X, Y, start, xi, begins=starts.astype(bool))
-off = abs(gradient() - alone).max() / abs(alone).max()
+off = abs(as_row() - alone).max() / abs(alone).max()
 assert off < 1e-10, (
     f"single_steps: off by {off:.0%} of the largest entry. Which values does "
     "step t start from, and how far back does its gradient go?"
