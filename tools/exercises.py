@@ -13,6 +13,7 @@ in this order. A comment ``# left out: ex-…: why`` in the setup names an exerc
 
 import argparse
 import ast
+import functools
 import inspect
 import multiprocessing
 import os
@@ -107,6 +108,7 @@ def exercise(label, parts):
     return Exercise(label=label, **{kind: source for kind, _, source in parts} | {"wrong": wrong})
 
 
+@functools.cache
 def labels(chapter):
     """Return the exercises of a chapter of the book in their order: the number of stars by label."""
     cells = nbformat.read(BOOK / f"{chapter}.ipynb", as_version=4).cells

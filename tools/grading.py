@@ -77,15 +77,19 @@ def grade(archive, submission):
 
 
 def submissions(chapter, student):
-    """Return what `make exercises` hands in, by name, and the points that it must have, by exercise."""
+    """Return what `make exercises` hands in, by name, and the points that it must have, by exercise.
+
+    Of the mistakes it is the first one in each exercise: `make test` runs all of them against the same tests.
+    """
     points = handout.points(chapter)
     nothing = dict.fromkeys(points, 0)
     solutions = {one.label: one.solution for one in chapter.exercises}
-    found = {"empty": (student, nothing), "book": (handout.answered(student, chapter, solutions), points)}
-    for turn in range(max(len(one.wrong) for one in chapter.exercises)):
-        wrong = {one.label: one.wrong[turn % len(one.wrong)][1] for one in chapter.exercises}
-        found[f"wrong-{turn + 1}"] = handout.answered(student, chapter, wrong), nothing
-    return found
+    mistakes = {one.label: one.wrong[0][1] for one in chapter.exercises}
+    return {
+        "empty": (student, nothing),
+        "book": (handout.answered(student, chapter, solutions), points),
+        "wrong": (handout.answered(student, chapter, mistakes), nothing),
+    }
 
 
 def prove(path):
