@@ -7,9 +7,11 @@ gives points accordingly is `make exercises`.
 import ast
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -189,3 +191,25 @@ def test_answers_take_the_place_of_the_stubs():
     pairs = zip(before.cells, after.cells, strict=True)
     changed = [(old.source, new.source) for old, new in pairs if old != new]
     assert changed == [(one.stub, one.solution)]
+
+
+def pins(name):
+    """Return the exact versions of some requirements."""
+    lines = (ROOT / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    found = [Requirement(line.split("#")[0]) for line in lines if line.split("#")[0].strip()]
+    return {(pin.name, str(pin.specifier)) for pin in found}
+
+
+def test_the_grader_is_pinned_and_runs_on_the_versions_of_the_book():
+    ours, book = pins("requirements-exercises"), pins("requirements")
+    assert all(version.startswith("==") for _, version in ours)
+    needed = {Requirement(line).name for line in metadata.requires("d2lutil")}
+    shared = {name for name, _ in ours} & {name for name, _ in book}
+    assert needed <= shared
+    assert {pin for pin in ours if pin[0] in shared} <= book
+    assert handout.grader() in {f"{name}{version}" for name, version in ours}
+    assert re.search(
+        rf"^{re.escape(handout.grader())} ",
+        (ROOT / "requirements-exercises.lock").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )

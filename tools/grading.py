@@ -79,7 +79,7 @@ def grade(archive, submission):
 def submissions(chapter, student):
     """Return what `make exercises` hands in, by name, and the points that it must have, by exercise.
 
-    Of the mistakes it is the first one in each exercise: `make test` runs all of them against the same tests.
+    Of the mistakes it is the first one in each exercise: `make test` runs all of them by the same tests.
     """
     points = handout.points(chapter)
     nothing = dict.fromkeys(points, 0)
