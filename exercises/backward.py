@@ -69,7 +69,7 @@ columns_changed = [5, 6]
 # %% visible exercise="ex-bw-seven"
 assert delta_seven is not ..., "delta_seven is still empty"
 assert numpy.shape(delta_seven) == (7,), "there are seven responses δ"
-assert abs(float(delta_seven[6]) - 1) < 1e-6, (
+assert abs(float(delta_seven[6]) - 1) < 1e-4, (
     "nothing comes after step 7, so its δ is its own response"
 )
 assert change_seven is not ..., "change_seven is still empty"
@@ -308,7 +308,7 @@ uncut = go_back_gated(e, J, numpy.ones(6))
 assert uncut is not None, "go_back_gated returns nothing yet"
 assert numpy.shape(uncut) == (6,), "there is one δ for each of the six steps"
 six = [1.28288, 0.3536, 3.008, 0.84, -0.2, 1]
-assert abs(numpy.asarray(uncut, dtype=float) - six).max() < 1e-6, (
+assert abs(numpy.asarray(uncut, dtype=float) - six).max() < 1e-4, (
     "with all weights 1 these are the six brackets of the chapter"
 )
 
@@ -319,7 +319,7 @@ schemes = [d2lutil.regular(6, 3), draws.choice([0, 0.5, 1, 2], size=6)]
 schemes += [draws.uniform(0, 2, size=6)]
 for xi in schemes:
     kept = numpy.asarray(go_back_gated(example.responses(), J_t, xi), float)
-    assert abs(kept * F_t - example.terms(xi).sum(axis=0)).max() < 1e-6, (
+    assert abs(kept * F_t - example.terms(xi).sum(axis=0)).max() < 1e-4, (
         "multiply what step t RETURNS to the state before; what the step "
         "itself adds to the weights' gradient stays"
     )
@@ -338,7 +338,7 @@ for T in (1, 4, 9):
     )  # from the loss of step t to the state of step s
     kept = numpy.asarray(go_back_gated(responses, jacobians, xi), float)
     assert kept.shape == (T,), "one δ for each step, however many there are"
-    assert abs(kept - ways.sum(axis=0)).max() < 1e-6, (
+    assert abs(kept - ways.sum(axis=0)).max() < 1e-4, (
         "on its way from step t to step s a gradient passes the weights of "
         "the steps t, t - 1, …, s + 1"
     )
@@ -473,7 +473,7 @@ letters = numpy.array([[0, 1], [2, 0], [1, 1]])
 still = change_along(weights, rest, letters, letters, numpy.zeros((2, 2)))
 assert still is not None, "change_along returns nothing yet"
 assert numpy.shape(still) in ((), (1,)), "change_along returns one number"
-assert abs(float(still)) < 1e-6, "where nothing moves, nothing changes"
+assert abs(float(still)) < 1e-4, "where nothing moves, nothing changes"
 
 # %% hidden exercise="ex-bw-direction"
 draws = numpy.random.default_rng(2)
@@ -597,7 +597,7 @@ for T, k in ((900, 10), (900, 30), (900, 90), (120, 12)):
         z = (1 - h**2) * (before + example.w * z)  # forward in time
         expected += (example.v * h - y_t) * example.v * z
     gradient, most, steps = thrifty(inputs.copy(), targets.copy(), k)
-    assert abs(float(gradient) / expected - 1) < 1e-6, (
+    assert abs(float(gradient) / expected - 1) < 1e-4, (
         "the gradient must not depend on k: what does a part hand on to the "
         "part before it?"
     )

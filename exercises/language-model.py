@@ -69,7 +69,7 @@ def worse_than_blind(p, vocab_size):
 assert blind_perplexity(28, 1) is not None, (
     "blind_perplexity returns nothing yet"
 )
-assert abs(float(blind_perplexity(28, 1)) - 28) < 1e-6, (
+assert abs(float(blind_perplexity(28, 1)) - 28) < 1e-4, (
     "one guess among 28 characters has perplexity 28"
 )
 assert worse_than_blind(numpy.full(4, 0.5), 28) in (True, False), (
@@ -207,7 +207,7 @@ draws = numpy.random.default_rng(2)
 for _ in range(20):
     p = draws.uniform(0.01, 1, size=50)
     given = float(bits_per_character(numpy.exp(-numpy.log(p).mean())))
-    assert abs(given + numpy.log2(p).mean()) < 1e-6, (
+    assert abs(given + numpy.log2(p).mean()) < 1e-4, (
         "compare with the mean of -log2 p over the probabilities: for which "
         "perplexity should one character take exactly one bit?"
     )
@@ -339,7 +339,7 @@ for size in (3, 5):
         letters.append(draws.choice(size, p=habit[letters[-2], letters[-1]]))
     source, target = numpy.array(letters[:900]), numpy.array(letters[900:])
     expected = by_dictionary(source, target, size, 2)
-    assert abs(float(trigram(source, target, size)) / expected - 1) < 1e-6, (
+    assert abs(float(trigram(source, target, size)) / expected - 1) < 1e-4, (
         "count on source what follows each PAIR of characters, add 1 to every "
         "count, and look up the triples of target"
     )
@@ -349,7 +349,7 @@ for size in (3, 5):
         for k in (1, 2)
     ]
     given = numpy.array(overfitting(source, target, size), dtype=float)
-    assert abs(given / ratios - 1).max() < 1e-6, (
+    assert abs(given / ratios - 1).max() < 1e-4, (
         "both perplexities of a ratio use the counts of source, and a table "
         "that knows its own text too well has a ratio above 1"
     )
@@ -446,7 +446,7 @@ source, target = numpy.array(letters[:25_000]), numpy.array(letters[25_000:])
 in_order = counted_pairs(source, target, size)
 given = shuffled(source.copy(), target, size, numpy.random.default_rng(5))
 given = numpy.array(given, dtype=float)
-assert abs(given[0] / in_order[0] - 1) < 1e-6, (
+assert abs(given[0] / in_order[0] - 1) < 1e-4, (
     "how often a character occurs: does that depend on the order?"
 )
 assert abs(given[1] / in_order[1] - 1) > 0.05, (
@@ -457,7 +457,7 @@ assert abs(given[1] / in_order[0] - 1) < 0.01, (
     "what does the character before still say about the next one, and which "
     "model knows as much as that?"
 )
-moved = abs(given / in_order - 1) > 1e-6
+moved = abs(given / in_order - 1) > 1e-4
 answer = {(True, False): "unigram", (False, True): "bigram"}
 assert changes == answer.get(tuple(moved.tolist()), "both"), (
     "compare each of your two numbers with that of the text in order"
