@@ -80,7 +80,7 @@ copies = numpy.full(7, example.w) + 1e-20j * numpy.eye(7)
 both = numpy.array([seven_steps(c)[1].imag for c in copies]) / 1e-20
 known = numpy.append(example.terms().sum(axis=0), 0)
 changed = int((abs(both - known)[:6] > 1e-9).sum())
-assert int(numbers("again", again)) == changed, (
+assert numbers("again", again) == changed, (
     "again: δ_t collects what every later loss says. At how many steps is it "
     "another number after step 7?"
 )
