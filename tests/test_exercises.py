@@ -177,10 +177,8 @@ def test_the_grader_has_what_students_have_and_the_hidden_tests(path):
         assert text == handout.tests(chapter, one, points[one.label], ["visible"])
         both = handout.tests(chapter, one, points[one.label], ["visible", "hidden"])
         assert both.startswith(text.rstrip())
-        assert re.findall(r"@test_case\(hidden=(\w+)\)\ndef (\w+)", both) == [
-            ("False", "visible"),
-            ("True", "hidden"),
-        ]
+        cases = re.findall(r"@test_case\(name=\"(\w+)\", hidden=(\w+)\)\ndef (\w+)", both)
+        assert cases == [("form", "False", "visible"), ("truth", "True", "hidden")]
         assert f"points = {exercises.labels(chapter.name)[one.label]}\nall_or_nothing = True" in both
 
 

@@ -108,7 +108,8 @@ def tests(chapter, one, points, kinds):
     kinds : sequence of {"visible", "hidden"}
     """
     head = TESTS.format(setup=chapter.setup, label=one.label, points=points)
-    cases = [f"@test_case(hidden={kind == 'hidden'})\n{exercises.function(one, kind)}" for kind in kinds]
+    about = {"visible": 'name="form", hidden=False', "hidden": 'name="truth", hidden=True'}
+    cases = [f"@test_case({about[kind]})\n{exercises.function(one, kind)}" for kind in kinds]
     return head + "\n\n".join(cases)
 
 

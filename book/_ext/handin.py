@@ -88,7 +88,7 @@ def copy_notebooks(app, exception):
     for path in filter(
         None, map(written, [one.stem for one in exercises.files()])
     ):
-        target.mkdir(exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
 
 
