@@ -540,8 +540,8 @@ for n, steps in ((1, 3), (5, 60), (3, 200)):
         expected = expected + back * before
         returned = back * a
     assert abs(given - expected).max() < 1e-4 * (1 + abs(expected).max()), (
-        "write down the derivative of h_2 by a: the weight acted at step 2, "
-        "and at step 1 through h_1, which passes a once more"
+        "write down the derivative of h_2 by a for one unit: the weight acts "
+        "at step 2, and at step 1 through h_1"
     )
     changes = numpy.zeros((n, n))  # unit by weight, measured
     for k in range(n):

@@ -355,8 +355,8 @@ for _ in range(80):
     for q in zero.parameters():
         q.set_data(q.data() - 3 / y.size * q.grad())
 assert set(receive) == found, (
-    "what multiplies the gradient of each parameter on its way from the "
-    "loss? Every state, and W_hq, is zero"
+    "follow the gradient from the loss back to each of the five: by what is "
+    "it multiplied on the way, and which of these factors are zero?"
 )
 reached = d2lutil.perplexity(zero, x, y)
 assert abs(float(best_perplexity(y.copy(), 5)) / reached - 1) < 0.02, (
