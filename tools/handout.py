@@ -41,7 +41,10 @@ CHECKS = """\
 from pathlib import Path
 
 Path("{folder}").mkdir(exist_ok=True)
-"""
+for label, tests in {{
+{tests}
+}}.items():
+    Path("{folder}", f"{{label}}.py").write_text(tests, encoding="utf-8")"""
 GRADER = f"""\
 import otter
 
@@ -58,6 +61,11 @@ points = {points}
 all_or_nothing = True
 
 """
+FORM = "The form is right. Whether the answer is true, this test does not know: compare it yourself."
+ABOUT = {
+    "visible": f'name="form", hidden=False, success_message="{FORM}"',
+    "hidden": 'name="truth", hidden=True',
+}
 
 
 class Page(NamedTuple):
@@ -108,8 +116,7 @@ def tests(chapter, one, points, kinds):
     kinds : sequence of {"visible", "hidden"}
     """
     head = TESTS.format(setup=chapter.setup, label=one.label, points=points)
-    about = {"visible": 'name="form", hidden=False', "hidden": 'name="truth", hidden=True'}
-    cases = [f"@test_case({about[kind]})\n{exercises.function(one, kind)}" for kind in kinds]
+    cases = [f"@test_case({ABOUT[kind]})\n{exercises.function(one, kind)}" for kind in kinds]
     return head + "\n\n".join(cases)
 
 
@@ -148,16 +155,13 @@ def notebook(chapter, page):
     prompts = dict(zip(exercises.labels(chapter.name), page.prompts, strict=True))
     asked = points(chapter)
     name, total = file_name(chapter.name), sum(asked.values())
-    written = CHECKS.format(folder=FOLDER) + "".join(
-        f'Path("{FOLDER}/{one.label}.py").write_text(\n'
-        f'    {quoted(tests(chapter, one, asked[one.label], ["visible"]))},\n    encoding="utf-8",\n)\n'
-        for one in chapter.exercises
-    )
+    shown = [(one.label, tests(chapter, one, asked[one.label], ["visible"])) for one in chapter.exercises]
+    checks = "\n".join(f'    "{label}": {quoted(text)},' for label, text in shown)
     head = HEADER.format(title=page.title, book=page.book, count=len(asked), points=total, name=name)
     cells = [
         new_markdown_cell(head),
         folded(INSTALLED.format(book=page.install, grader=grader())),
-        folded(written.rstrip()),
+        folded(CHECKS.format(folder=FOLDER, tests=checks)),
         new_code_cell(GRADER),
         new_code_cell(chapter.setup),
     ]
