@@ -13,11 +13,15 @@ in this order. A comment ``# left out: ex-…: why`` in the setup names an exerc
 
 import argparse
 import ast
+import functools
 import inspect
+import multiprocessing
+import os
 import re
 import symtable
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from textwrap import indent
 from typing import NamedTuple
@@ -51,6 +55,12 @@ class Chapter(NamedTuple):
     exercises: list
 
 
+def files():
+    """Return the files of exercises, in the order of the book."""
+    order = re.findall(r"file: book/([\w-]+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return sorted(SOURCES.glob("*.py"), key=lambda path: order.index(path.stem))
+
+
 def cells(text):
     """Return the cells of a file in percent format: kind, options and source of each."""
     before, *parts = MARK.split(text)
@@ -79,8 +89,9 @@ def read(path):
             raise ValueError(f"{path.name}: the cells of {label!r} do not stand together")
         grouped.setdefault(label, []).append((kind, options.get("belief", ""), source))
     exercises = [exercise(label, parts) for label, parts in grouped.items()]
-    left_out = dict(re.findall(r"^# left out: (ex-[\w-]+): (.+)", first[2], re.MULTILINE))
-    return Chapter(path.stem, first[2], left_out, exercises)
+    comment = re.compile(r"^# left out: (ex-[\w-]+): (.+)\n?", re.MULTILINE)
+    setup = comment.sub("", first[2]).strip("\n")
+    return Chapter(path.stem, setup, dict(comment.findall(first[2])), exercises)
 
 
 def exercise(label, parts):
@@ -94,12 +105,10 @@ def exercise(label, parts):
     wrong = [(belief, source) for kind, belief, source in parts if kind == "wrong"]
     if not all(belief for belief, _ in wrong):
         raise ValueError(f'exercise {label!r}: a wrong answer names the belief behind it: belief="…"')
-    sources = {kind: source for kind, _, source in parts}
-    return Exercise(
-        label, sources["stub"], sources["solution"], wrong, sources["visible"], sources["hidden"]
-    )
+    return Exercise(label=label, **{kind: source for kind, _, source in parts} | {"wrong": wrong})
 
 
+@functools.cache
 def labels(chapter):
     """Return the exercises of a chapter of the book in their order: the number of stars by label."""
     cells = nbformat.read(BOOK / f"{chapter}.ipynb", as_version=4).cells
@@ -114,51 +123,33 @@ def bound(source):
     return {one.get_name() for one in table.get_symbols() if one.is_assigned() or one.is_imported()}
 
 
-def mentioned(source):
-    """Return all names in a cell."""
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+def function(one, kind):
+    """Return the visible or the hidden tests of an exercise as a function, which otter-grader takes.
 
-
-def function(name, tests, given):
-    """Return tests as a function, which is how otter-grader takes them.
-
-    Parameters
-    ----------
-    name : str
-        Name of the function.
-    tests : str
-        A cell of tests.
-    given : set of str
-        Names that setup and answer define. Those that the tests mention become arguments: a test does not
-        see the notebook's names otherwise, and cannot change them.
+    Its arguments are the names that the stub asks for. It runs behind the setup, and sees nothing else of a
+    student's notebook: what a student does to a name of the setup does not reach it.
     """
-    arguments = ", ".join(sorted(given & mentioned(tests)))
-    body = ast.unparse(ast.parse(tests))  # as otter-grader writes it: a text over several lines stays whole
-    return f"def {name}({arguments}):\n{indent(body, '    ')}"
+    tree = ast.parse(getattr(one, kind))
+    mentioned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    arguments = ", ".join(sorted(bound(one.stub) & mentioned))
+    return f"def {kind}({arguments}):\n{indent(ast.unparse(tree), '    ')}\n"
 
 
 def attempt(setup, answer, one):
-    """Run an answer to an exercise, and its tests.
-
-    Returns
-    -------
-    list
-        The exception that visible and hidden tests raised, or None.
-    """
-    namespace, raised = {"__name__": "__main__"}, []
-    for source in (setup, answer):
-        exec(compile(source, one.label, "exec"), namespace)
-    given = bound(setup) | bound(one.stub)
+    """Run an answer to an exercise; return what the visible and the hidden tests raise, or None."""
+    given, raised = {"__name__": "__main__"}, []
+    exec(compile(setup, "setup", "exec"), given)
+    answered = dict(given)
+    exec(compile(answer, one.label, "exec"), answered)
     for kind in ("visible", "hidden"):
-        tests = {}
-        exec(function(kind, getattr(one, kind), given), tests)
+        tests = dict(given)
+        exec(function(one, kind), tests)
         names = inspect.signature(tests[kind]).parameters
         try:
-            tests[kind](**{name: namespace.get(name) for name in names})
+            tests[kind](**{name: answered.get(name) for name in names})
+            raised.append(None)
         except Exception as error:
             raised.append(error)
-        else:
-            raised.append(None)
     return raised
 
 
@@ -175,16 +166,14 @@ def faults(setup, one):
         found.append(f"the solution must pass; visible and hidden tests raise {raised}")
     visible, _ = attempt(setup, one.stub, one)
     if not says(visible):
-        found.append(
-            f"the stub must fail the visible tests by an assertion with a message, not {visible!r}"
-        )
+        found.append(f"the stub must fail the visible tests by an assertion that says why, not {visible!r}")
     for belief, answer in one.wrong:
         visible, hidden = attempt(setup, answer, one)
         if visible or not says(hidden):
-            found.append(
-                f"{belief!r} must pass the visible tests and fail the hidden ones by an assertion with a "
-                f"message; they raise {visible!r} and {hidden!r}"
+            wanted = (
+                f"{belief!r} must pass visible tests, and fail hidden ones by an assertion that says why"
             )
+            found.append(f"{wanted}; they raise {visible!r} and {hidden!r}")
     return found
 
 
@@ -214,29 +203,25 @@ def clashes(chapter):
     ]
 
 
-def check(paths):
-    """Try the exercises of files, print a line for each, and return the number of faults."""
-    count = 0
-    for path in paths:
-        chapter = read(path)
-        general = [line for line in (differences(chapter), *clashes(chapter)) if line]
-        print(*[f"{path.stem}: {line}" for line in general], sep="\n", end="\n" * bool(general))
+def check(path):
+    """Try the exercises of a file; return a line for each, with its seconds, and the number of faults."""
+    start, chapter = time.process_time(), read(path)
+    found = [line for line in (differences(chapter), *clashes(chapter)) if line]
+    exec(compile(chapter.setup, "setup", "exec"), {})
+    lines, count = [report(path.stem, "setup", start, found)], len(found)
+    for one in chapter.exercises:
         start = time.process_time()
-        exec(compile(chapter.setup, path.name, "exec"), {})
-        print(f"{path.stem:20s} {'setup':22s}         {time.process_time() - start:6.2f} s")
-        count += len(general)
-        for one in chapter.exercises:
-            start = time.process_time()
-            found = faults(chapter.setup, one)
-            seconds = time.process_time() - start
-            verdict = "FAULTY" if found else "ok"
-            print(
-                f"{path.stem:20s} {one.label:22s} {len(one.wrong)} wrong {seconds:6.2f} s  {verdict}",
-                flush=True,
-            )
-            print(*[f"    {line}" for line in found], sep="\n", end="\n" * bool(found))
-            count += len(found)
-    return count
+        found = faults(chapter.setup, one)
+        lines.append(report(path.stem, f"{one.label}, {len(one.wrong)} wrong", start, found))
+        count += len(found)
+    return lines, count
+
+
+def report(name, what, start, found):
+    """Return a line, and one more for each fault."""
+    seconds = time.process_time() - start
+    verdict = "FAULTY" if found else "ok"
+    return "\n    ".join([f"{name:20s} {what:32s} {seconds:6.2f} s  {verdict}", *found])
 
 
 def main():
@@ -244,8 +229,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("action", choices=["check"])
     parser.add_argument("paths", nargs="*", type=Path, help="files; all without")
-    options = parser.parse_args()
-    sys.exit(min(1, check(options.paths or sorted(SOURCES.glob("*.py")))))
+    paths = parser.parse_args().paths or files()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # two chapters run side by side
+    os.environ.setdefault("MPLBACKEND", "agg")
+    with ProcessPoolExecutor(min(2, len(paths)), multiprocessing.get_context("spawn")) as pool:
+        total = 0
+        for lines, count in pool.map(check, paths):
+            print(*lines, sep="\n", flush=True)
+            total += count
+    sys.exit(min(1, total))
 
 
 if __name__ == "__main__":
