@@ -61,7 +61,7 @@ heavy_lag = 1
 found = weight_variance(1, 0.5)
 assert found is not None, "weight_variance returns nothing yet"
 assert numpy.shape(found) == (), "weight_variance returns one number"
-assert abs(float(found) - 1) < 1e-9, "one fair coin, 0 or 2: the variance 1"
+assert abs(float(found) - 1) < 1e-5, "one fair coin, 0 or 2: the variance 1"
 assert heavy_lag is not ..., "heavy_lag is still to be found"
 assert numpy.shape(heavy_lag) == (), "heavy_lag is one number"
 assert float(heavy_lag) == int(heavy_lag), "a lag is a whole number"
@@ -72,8 +72,9 @@ for pi in (0.5, 0.8, 1 - 1 / 35):
         gates = numpy.array(list(itertools.product([0, 1], repeat=lag)))
         chance = numpy.where(gates == 1, pi, 1 - pi).prod(axis=1)
         R = (gates / pi).prod(axis=1)
-        error = abs(float(weight_variance(lag, pi)) - chance @ (R - 1) ** 2)
-        assert error < 1e-6, (
+        exact = chance @ (R - 1) ** 2
+        error = abs(float(weight_variance(lag, pi)) / exact - 1)
+        assert error < 1e-4, (
             f"lag {lag}, pi = {pi:.2f}: all outcomes together have another "
             "variance. Begin with the mean of the square of the product."
         )
@@ -238,12 +239,12 @@ def relative_variance(parts, variances):
 # %% visible exercise="ex-cmp-stretch"
 found = error_parts(*small_network(), [d2lutil.full(6)])
 assert numpy.shape(found) == (2,), "error_parts returns bias² and variance"
-assert abs(float(found[0])) < 1e-12, "the full gradient has no bias"
-assert abs(float(found[1])) < 1e-12, "the full gradient does not scatter"
+assert abs(float(found[0])) < 1e-6, "the full gradient has no bias"
+assert abs(float(found[1])) < 1e-6, "the full gradient does not scatter"
 found = relative_variance(numpy.array([[3.0, 4.0]]), numpy.array([5.0]))
 assert found is not None, "relative_variance returns nothing yet"
 assert numpy.shape(found) == (), "relative_variance returns one number"
-assert abs(float(found) - 0.2) < 1e-12, "one stretch: 5 / (3² + 4²)"
+assert abs(float(found) - 0.2) < 1e-6, "one stretch: 5 / (3² + 4²)"
 
 # %% hidden exercise="ex-cmp-stretch"
 net, X, Y = small_network()
@@ -255,10 +256,10 @@ for name, xis in (("fair coins", coins), ("chunks of 4", places)):
     errors = ((cut - whole) ** 2).sum(axis=1) / (whole**2).sum()
     bias2 = ((cut.mean(axis=0) - whole) ** 2).sum() / (whole**2).sum()
     found = numpy.asarray(error_parts(net, X, Y, xis), dtype=float)
-    assert abs(found[0] - bias2) < 1e-9 * (1 + bias2), (
+    assert abs(found[0] - bias2) < 1e-5 * (1 + bias2), (
         f"{name}: bias² is the error of the mean, relative to ‖g‖²"
     )
-    assert abs(found.sum() - errors.mean()) < 1e-9 * (1 + errors.mean()), (
+    assert abs(found.sum() - errors.mean()) < 1e-5 * (1 + errors.mean()), (
         f"{name}: bias² and variance do not add up to the mean squared error"
     )
 rng = numpy.random.default_rng(1)
@@ -269,7 +270,7 @@ for pull in (0.0, 3.0):  # the stretches cancel, or point the same way
     errors = (numpy.tensordot(signs, noise, 1) ** 2).sum(axis=1)
     exact = errors.mean() / (parts.sum(axis=0) ** 2).sum()
     found = float(relative_variance(parts, (noise**2).sum(axis=1)))
-    assert abs(found / exact - 1) < 1e-9, (
+    assert abs(found / exact - 1) < 1e-5, (
         "relative_variance: all outcomes of five stretches together give "
         f"{exact:.3f}, yours is {found:.3f}. What of the sum of the parts is "
         "left where they point in different directions?"

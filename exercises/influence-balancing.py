@@ -60,6 +60,11 @@ last_terms = (-14 / 16, -30 / 32, -62 / 64)
 chunks_right = 6
 
 
+# %% wrong exercise="ex-ib-three" belief="a truncated gradient still points downhill, however short it is"
+last_terms = (-9 / 16, -7 / 16, -5 / 16)
+chunks_right = 1
+
+
 # %% visible exercise="ex-ib-three"
 assert last_terms is not ..., "last_terms is still to be computed"
 shape = numpy.shape(numpy.asarray(last_terms, dtype=float))
@@ -176,7 +181,7 @@ for n_plus, n_minus, pi in ((10, 13, 0.9), (1, 2, 0.5), (4, 7, 0.97)):
     inverse = numpy.linalg.inv(numpy.eye(len(v)) - pi * A)
     exact = inverse[0] @ v  # the sum of all pi^k u_k
     error = abs(float(mean_sensitivity(n_plus, n_minus, pi)) / exact - 1)
-    assert error < 1e-6, (
+    assert error < 1e-5, (
         f"mean_sensitivity, {n_plus} and {n_minus} units, pi = {pi}: lag k "
         "survives with the probability pi^k; the sum of these terms differs"
     )
@@ -318,7 +323,7 @@ def mean_distance(num_steps, lr, mean_length):
 found = mean_distance(1, 0.003, 4)
 assert found is not None, "mean_distance returns nothing yet"
 assert numpy.shape(found) == (), "mean_distance returns one number"
-assert abs(float(found) - 2 / 3) < 1e-9, (
+assert abs(float(found) - 2 / 3) < 1e-6, (
     "before an update w - w* is 1/2 + 1/6"
 )
 
@@ -329,7 +334,7 @@ for length, lr in ((4, 0.01), (3, 0.003)):
     chance = numpy.where(kept[1:], 1 - 1 / length, 1 / length).prod(axis=0)
     exact = chance @ runs(kept / (1 - 1 / length), lr, length)[-1] + 1 / 6
     error = abs(float(mean_distance(10, lr, length)) - exact)
-    assert error < 1e-9, (
+    assert error < 1e-6, (
         f"mean length {length}, rate {lr}: all 512 outcomes of ten steps "
         "have another mean. What decides the estimate of a step, and what "
         "happens to the sum of the gradients at a cut?"

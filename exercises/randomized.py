@@ -51,7 +51,7 @@ for pi in (0.3, 0.5, 0.9):
     xi, chance = outcomes(pi, 1)
     scatter = float(chance @ (xi[:, 0] - 1) ** 2)
     found = float(least_variance(pi))
-    assert found < scatter + 1e-9, (
+    assert found < scatter + 1e-5, (
         f"pi = {pi}: the weights of eq-ra-xi have mean 1 and scatter less"
     )
     survivors = rng.uniform(0.999, 1.001, size=1000)
@@ -98,7 +98,7 @@ for pi in (0.2, 0.75, 0.9, 0.98):
     for _ in range(5000):
         expected = pi * (1 + expected)
     error = abs(float(look_back(pi)) - expected)
-    assert error < 1e-6, (
+    assert error < 1e-5 * (1 + expected), (
         f"pi = {pi}: from where the look-back of step t - 1 is known, a "
         "gate makes that of step t; repeated, this settles elsewhere"
     )
@@ -147,7 +147,7 @@ shape = numpy.shape(mean_estimate(F, J, 0.5))
 assert shape == (6,), f"six steps, six means; yours has the shape {shape}"
 by_one = numpy.asarray(mean_estimate(F, J, 1), dtype=float)
 exact = example.state_terms().sum(axis=1)
-assert abs(by_one - exact).max() < 1e-9, "nothing is cut if pi is 1"
+assert abs(by_one - exact).max() < 1e-5, "nothing is cut if pi is 1"
 
 # %% hidden exercise="ex-ra-unweighted"
 rng = numpy.random.default_rng(2)
@@ -160,10 +160,10 @@ for pi in (0.3, 0.5, 0.8):
         means.append(chance @ z)
     found = numpy.asarray(mean_estimate(F, J, pi), dtype=float)
     error = abs(found - means)
-    assert error[:2].max() < 1e-9, (
+    assert error[:2].max() < 1e-5, (
         f"pi = {pi}: already z_2 has another mean over all outcomes"
     )
-    assert error.max() < 1e-9, (
+    assert error.max() < 1e-5, (
         f"pi = {pi}: z_1 and z_2 are right, a later mean is not. How many "
         "gates does a term of lag k pass?"
     )
@@ -242,11 +242,11 @@ for k, j, length in ((1, 0.9, 20), (2, 0.9, 20), (3, 1.1, 7), (5, 0.5, 9)):
         mean.append(chance @ z)
         variance.append(chance @ (z - mean[-1]) ** 2)
     found = numpy.asarray(moments_every(k, j, length, 12), dtype=float)
-    assert abs(found[0] - mean).max() < 1e-8, (
+    assert abs(found[0] - mean).max() < 1e-5 * max(mean), (
         f"mean, k = {k}: what is the mean of a weight that is always 1?"
     )
     error = abs(found[1] - variance) / max(variance)
-    assert error.max() < 1e-8, (
+    assert error.max() < 1e-5, (
         f"variance, k = {k}: all outcomes together scatter otherwise. How "
         "likely must a cut be, so that segments have the mean length? And "
         "at which steps does new noise arise?"
@@ -394,7 +394,7 @@ for pi in (0.4, 0.8):
         z = u + xi[:, t, None] * z @ J.T
         exact = (z - m).T @ (chance[:, None] * (z - m))
         error = abs(numpy.asarray(C, dtype=float) - exact).max()
-        assert error < 1e-9 * (1 + abs(exact).max()), (
+        assert error < 1e-5 * (1 + abs(exact).max()), (
             f"covariance_step, t = {t + 1}: all outcomes together have "
             "another covariance"
         )

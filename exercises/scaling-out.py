@@ -55,7 +55,7 @@ assert numpy.shape(third_counts) == (), "third_counts is one number"
 found = average(numpy.array([[4.0, 2.0]]), numpy.array([2]))
 assert numpy.shape(found) == (2,), "average returns one gradient, (n,)"
 error = abs(numpy.asarray(found, dtype=float) - [2, 1]).max()
-assert error < 1e-9, "one worker alone divides by its own predictions"
+assert error < 1e-5, "one worker alone divides by its own predictions"
 
 # %% hidden exercise="ex-so-mean"
 owners, weights = [[0, 3, 6], [1, 4, 7], [2, 5]], numpy.zeros(8)
@@ -73,7 +73,7 @@ for num_steps in (1, 20):
     sizes = numpy.array([num_steps * len(own) for own in owners])
     found = numpy.asarray(average(parts, sizes), dtype=float)
     error = abs(found - columns.sum(axis=0) / (8 * num_steps)).max()
-    assert error < 1e-9, (
+    assert error < 1e-5, (
         "average: one process, with all eight columns, has another gradient "
         "of the mean loss"
     )
@@ -267,7 +267,7 @@ def cosine(parts, theta):
 found = cosine(numpy.array([[3.0, 4.0]]), 1.0)
 assert found is not None, "cosine returns nothing yet"
 assert numpy.shape(found) == (), "cosine returns one number"
-assert abs(float(found) - 1) < 1e-12, "one worker: clipping keeps direction"
+assert abs(float(found) - 1) < 1e-6, "one worker: clipping keeps direction"
 
 # %% hidden exercise="ex-so-clip"
 rng = numpy.random.default_rng(3)
@@ -283,7 +283,7 @@ for N in (2, 4, 8):
         exact = (whole * total).sum() / numpy.sqrt(
             (whole**2).sum() * (total**2).sum()
         )
-        assert abs(float(cosine(parts, theta)) - exact) < 1e-9, (
+        assert abs(float(cosine(parts, theta)) - exact) < 1e-5, (
             f"{N} workers with norms from about 0.1 to 10, theta = {theta}: "
             f"the cosine is {exact:.3f}. What becomes of a part that is "
             "shorter than theta / N, and of one that is longer?"
