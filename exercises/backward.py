@@ -69,7 +69,7 @@ columns_changed = [5, 6]
 # %% visible exercise="ex-bw-seven"
 assert delta_seven is not ..., "delta_seven is still empty"
 assert numpy.shape(delta_seven) == (7,), "there are seven responses δ"
-assert abs(float(delta_seven[6]) - 1) < 1e-6, (
+assert abs(float(delta_seven[6]) - 1) < 1e-4, (
     "nothing comes after step 7, so its δ is its own response"
 )
 assert change_seven is not ..., "change_seven is still empty"
@@ -79,14 +79,20 @@ for listed in (rows_changed, columns_changed):
     assert set(listed) <= set(range(1, 7)), "the six are counted from 1 to 6"
 
 # %% hidden exercise="ex-bw-seven"
-F_t, J_t = (numpy.append(a, b) for a, b in zip(
-    example.step_derivatives(), (0.216, 0.45), strict=True
-))
+F_t, J_t = (
+    numpy.append(a, b)
+    for a, b in zip(example.step_derivatives(), (0.216, 0.45), strict=True)
+)
 e_t = numpy.append(example.responses(), 1.0)
-cells = numpy.array([
-    [e_t[t] * J_t[i + 1 : t + 1].prod() * F_t[i] * (i <= t) for i in range(7)]
-    for t in range(7)
-])  # every term by itself
+cells = numpy.array(
+    [
+        [
+            e_t[t] * J_t[i + 1 : t + 1].prod() * F_t[i] * (i <= t)
+            for i in range(7)
+        ]
+        for t in range(7)
+    ]
+)  # every term by itself
 given = numpy.asarray(delta_seven, dtype=float)
 assert abs(given - cells.sum(axis=0) / F_t).max() < 5e-3, (
     "begin at step 7 and go back: which Jacobian stands between two states?"
@@ -94,7 +100,10 @@ assert abs(given - cells.sum(axis=0) / F_t).max() < 5e-3, (
 assert abs(float(change_seven) - cells[6].sum()) < 2e-3, (
     "by how much does the sum of all cells change when row 7 is added?"
 )
-for axis, listed, name in ((1, rows_changed, "row"), (0, columns_changed, "column")):
+for axis, listed, name in (
+    (1, rows_changed, "row"),
+    (0, columns_changed, "column"),
+):
     moved = abs(cells[:6, :6].sum(axis) - cells[:, :6].sum(axis)[:6]) > 1e-9
     assert set(listed) == set((numpy.flatnonzero(moved) + 1).tolist()), (
         f"add up each {name} of the six before and after: where did a cell "
@@ -174,6 +183,7 @@ for t in range(1, 9):
             "of h_s, and the loss of step t in the δ of h_s?"
         )
 
+
 # %% stub exercise="ex-bw-count"
 def products_by_columns(T):
     """Return the number of products of a row with a Jacobian, T steps."""
@@ -220,6 +230,7 @@ for count in (products_by_columns, products_one_by_one):
     assert float(count(6)) == int(count(6)), "a count is a whole number"
     assert count(60) > count(6), "more steps need more products"
 
+
 # %% hidden exercise="ex-bw-count"
 class Counted:
     """A number that counts how often a row is multiplied by a Jacobian."""
@@ -252,6 +263,7 @@ for T in (1, 2, 3, 6, 20, 41):
         "how many Jacobians does the term (t, i) contain? Add that up over "
         "all terms of three steps by hand"
     )
+
 
 # %% stub exercise="ex-bw-gate"
 def go_back_gated(e, J, xi):
@@ -296,7 +308,7 @@ uncut = go_back_gated(e, J, numpy.ones(6))
 assert uncut is not None, "go_back_gated returns nothing yet"
 assert numpy.shape(uncut) == (6,), "there is one δ for each of the six steps"
 six = [1.28288, 0.3536, 3.008, 0.84, -0.2, 1]
-assert abs(numpy.asarray(uncut, dtype=float) - six).max() < 1e-6, (
+assert abs(numpy.asarray(uncut, dtype=float) - six).max() < 1e-4, (
     "with all weights 1 these are the six brackets of the chapter"
 )
 
@@ -307,25 +319,30 @@ schemes = [d2lutil.regular(6, 3), draws.choice([0, 0.5, 1, 2], size=6)]
 schemes += [draws.uniform(0, 2, size=6)]
 for xi in schemes:
     kept = numpy.asarray(go_back_gated(example.responses(), J_t, xi), float)
-    assert abs(kept * F_t - example.terms(xi).sum(axis=0)).max() < 1e-6, (
+    assert abs(kept * F_t - example.terms(xi).sum(axis=0)).max() < 1e-4, (
         "multiply what step t RETURNS to the state before; what the step "
         "itself adds to the weights' gradient stays"
     )
 for T in (1, 4, 9):
     responses, jacobians, xi = draws.uniform(0.2, 2, size=(3, T))
-    ways = numpy.array([
+    ways = numpy.array(
         [
-            responses[t] * (xi * jacobians)[s + 1 : t + 1].prod() * (s <= t)
-            for s in range(T)
+            [
+                responses[t]
+                * (xi * jacobians)[s + 1 : t + 1].prod()
+                * (s <= t)
+                for s in range(T)
+            ]
+            for t in range(T)
         ]
-        for t in range(T)
-    ])  # from the loss of step t to the state of step s
+    )  # from the loss of step t to the state of step s
     kept = numpy.asarray(go_back_gated(responses, jacobians, xi), float)
     assert kept.shape == (T,), "one δ for each step, however many there are"
-    assert abs(kept - ways.sum(axis=0)).max() < 1e-6, (
+    assert abs(kept - ways.sum(axis=0)).max() < 1e-4, (
         "on its way from step t to step s a gradient passes the weights of "
         "the steps t, t - 1, …, s + 1"
     )
+
 
 # %% stub exercise="ex-bw-start"
 def response_to_start(h_0):
@@ -391,6 +408,7 @@ for first in (example.h_0, -0.3, 0.9, 0.0):
         "stands between it and h_1, and which losses move?"
     )
 
+
 # %% stub exercise="ex-bw-direction"
 def change_along(params, moves, X, Y, h_0):
     """Return by how much the loss changes per unit of the move, a number.
@@ -455,7 +473,7 @@ letters = numpy.array([[0, 1], [2, 0], [1, 1]])
 still = change_along(weights, rest, letters, letters, numpy.zeros((2, 2)))
 assert still is not None, "change_along returns nothing yet"
 assert numpy.shape(still) in ((), (1,)), "change_along returns one number"
-assert abs(float(still)) < 1e-6, "where nothing moves, nothing changes"
+assert abs(float(still)) < 1e-4, "where nothing moves, nothing changes"
 
 # %% hidden exercise="ex-bw-direction"
 draws = numpy.random.default_rng(2)
@@ -481,6 +499,7 @@ for V, n, T, B in ((5, 6, 12, 3), (3, 4, 1, 2), (4, 8, 20, 1)):
         "all five parameters move at every step, and h_{t-1} has moved "
         "already; compare with the loss at params + 1e-5 moves"
     )
+
 
 # %% stub exercise="ex-bw-checkpoints"
 def thrifty(inputs, targets, k):
@@ -578,7 +597,7 @@ for T, k in ((900, 10), (900, 30), (900, 90), (120, 12)):
         z = (1 - h**2) * (before + example.w * z)  # forward in time
         expected += (example.v * h - y_t) * example.v * z
     gradient, most, steps = thrifty(inputs.copy(), targets.copy(), k)
-    assert abs(float(gradient) / expected - 1) < 1e-6, (
+    assert abs(float(gradient) / expected - 1) < 1e-4, (
         "the gradient must not depend on k: what does a part hand on to the "
         "part before it?"
     )

@@ -6,6 +6,13 @@ from mxnet import autograd, np
 
 text = d2lutil.normalize(d2lutil.load_corpus().text)
 vocab, (X, Y), (X_held, Y_held) = d2lutil.split_streams(text, 16)
+X, Y = X.asnumpy(), Y.asnumpy()
+
+
+def integers(array):
+    """Return an array of MXNet or NumPy as integers of NumPy."""
+    array = array.asnumpy() if hasattr(array, "asnumpy") else array
+    return numpy.asarray(array, dtype=int)
 
 
 def build(kind, seed, num_hiddens=32):
@@ -111,9 +118,10 @@ assert numpy.shape(weights_for([0.9, 0.5, 0.9])) == (3,), (
 assert value_under([1.0, 1.0], 0.8) is not None, (
     "value_under returns nothing yet"
 )
-assert abs(float(value_under([1.0, 1.0], 0.8)) - 0.8) < 1e-6, (
+assert abs(float(value_under([1.0, 1.0], 0.8)) - 0.8) < 1e-4, (
     "under weights 1 a number that is kept whole stays"
 )
+
 
 # %% hidden exercise="ex-ga-paper"
 def passed_on(first, gates, xi):
@@ -138,11 +146,11 @@ for T in (1, 3, 6):
     gates, whole = draws.uniform(0.1, 1, size=T), numpy.ones(T)
     xi = numpy.asarray(weights_for(gates.tolist()), dtype=float)
     given, expected = passed_on(0.7, whole, xi), passed_on(0.7, gates, whole)
-    assert abs(given[1] - expected[1]) < 1e-6, (
+    assert abs(given[1] - expected[1]) < 1e-4, (
         "under your weights the gradient at c_0 is not that of the gates"
     )
     kept = float(value_under(xi.tolist(), 0.7))
-    assert abs(kept - passed_on(0.7, whole, xi)[0]) < 1e-6, (
+    assert abs(kept - passed_on(0.7, whole, xi)[0]) < 1e-4, (
         "run the steps with d2lutil.carry: what does ξ act on, and what does "
         "a gate act on?"
     )
@@ -181,7 +189,7 @@ straight_share = 0.125 / 0.225
 # %% visible exercise="ex-ga-plus"
 assert J_plus is not ..., "J_plus is still empty"
 assert numpy.shape(J_plus) == (2, 2), "J_plus has two rows of two numbers"
-assert abs(float(numpy.asarray(J_plus, dtype=float)[1, 1]) - 0.5) < 1e-6, (
+assert abs(float(numpy.asarray(J_plus, dtype=float)[1, 1]) - 0.5) < 1e-4, (
     "the last entry of the Jacobian is the forget gate"
 )
 for number in (third, straight_share):
@@ -214,6 +222,7 @@ assert abs(float(third) - c) < 1e-3, (
 assert abs(float(straight_share) - f**3 / c) < 1e-2, (
     "straight on means through the forget gates alone, out of the whole"
 )
+
 
 # %% stub exercise="ex-ga-bias"
 def halving_time(b_f):
@@ -350,6 +359,7 @@ for b, lag in ((0.0, 6), (1.5, 9), (3.0, 20)):
         "gates alone"
     )
 
+
 # %% stub exercise="ex-ga-carousel"
 def straight_on(J):
     """Return what remains of dc_t/dc_{t-k} without the ways through h.
@@ -426,10 +436,11 @@ for k in (1, 2, 7):
         gates = gates / (1 + numpy.exp(-a[n : 2 * n]))
     given = numpy.asarray(straight_on(J_t.copy()), dtype=float)
     assert given.shape == (n, n), "the answer is c by c, (n, n)"
-    assert abs(given - numpy.diag(gates)).max() < 1e-6, (
+    assert abs(given - numpy.diag(gates)).max() < 1e-4, (
         "at EVERY step a gradient arrives at h and at c, and only what "
         "arrives at c may go on: which columns of the Jacobian are that?"
     )
+
 
 # %% stub exercise="ex-ga-shuffled"
 def control(X, rng):
@@ -451,7 +462,7 @@ keeps_without_reason = ...
 # %% solution exercise="ex-ga-shuffled"
 def control(X, rng):
     """Return the streams X, Y of the same characters in random order."""
-    mixed = rng.permutation(numpy.asarray(X, dtype=int).ravel())
+    mixed = rng.permutation(X.ravel())
     return d2lutil.streams(mixed, X.shape[1])
 
 
@@ -460,7 +471,7 @@ keeps_without_reason = True
 
 # %% wrong exercise="ex-ga-shuffled" belief="the LSTM learns to keep because the text asks for it"
 def control(X, rng):
-    mixed = rng.permutation(numpy.asarray(X, dtype=int).ravel())
+    mixed = rng.permutation(X.ravel())
     return d2lutil.streams(mixed, X.shape[1])
 
 
@@ -470,8 +481,7 @@ keeps_without_reason = False
 # %% wrong exercise="ex-ga-shuffled" belief="shuffled rows are a shuffled text"
 def control(X, rng):
     order = rng.permutation(len(X) - 1)
-    whole = numpy.asarray(X, dtype=int)
-    return whole[:-1][order], whole[1:][order]
+    return X[:-1][order], X[1:][order]
 
 
 keeps_without_reason = True
@@ -479,8 +489,7 @@ keeps_without_reason = True
 
 # %% wrong exercise="ex-ga-shuffled" belief="random characters are as good as shuffled ones"
 def control(X, rng):
-    size = numpy.asarray(X, dtype=int).max() + 1
-    letters = rng.integers(size, size=X.size)
+    letters = rng.integers(X.max() + 1, size=X.size)
     return d2lutil.streams(letters, X.shape[1])
 
 
@@ -491,7 +500,7 @@ toy = numpy.arange(40).reshape(4, 10).T  # (10, 4): four streams
 pair = control(toy, numpy.random.default_rng(0))
 assert pair is not None, "control returns nothing yet"
 assert len(pair) == 2, "control returns X and Y"
-shapes = [numpy.shape(numpy.asarray(part, dtype=int)) for part in pair]
+shapes = [integers(part).shape for part in pair]
 assert shapes[0] == shapes[1], "X and Y have the same shape"
 assert shapes[0] in ((9, 4), (10, 4)), (
     "the streams are as many and as long as before, save for one row"
@@ -504,7 +513,7 @@ assert keeps_without_reason in (True, False), (
 draws = numpy.random.default_rng(4)
 turns = (draws.random(8000) < 0.1).cumsum() % 3  # seldom another letter
 long = turns.reshape(4, 2000).T
-x, y = (numpy.asarray(a, int) for a in control(long, numpy.random.default_rng(5)))
+x, y = map(integers, control(long.copy(), numpy.random.default_rng(5)))
 assert (y[:-1] == x[1:]).all(), (
     "Y has to be the next character of the shuffled X, in every stream: "
     "shuffle first, and lay out then"
@@ -515,7 +524,7 @@ assert abs(lost).sum() <= 12, "the characters and their numbers are the same"
 assert abs((x == y).mean() - 1 / 3) < 0.03, (
     "one character still tells much about the next, so the order is not random"
 )
-mixed = control(X, numpy.random.default_rng(6))
+mixed = control(X.copy(), numpy.random.default_rng(6))
 reach = {
     kind: reach_after_training(kind, *mixed)
     for kind in (d2lutil.RNN, d2lutil.LSTM)

@@ -1,4 +1,6 @@
 # %% setup
+import itertools
+
 import d2lutil  # first: it makes MXNet load under today's NumPy
 import numpy
 
@@ -67,7 +69,7 @@ def worse_than_blind(p, vocab_size):
 assert blind_perplexity(28, 1) is not None, (
     "blind_perplexity returns nothing yet"
 )
-assert abs(float(blind_perplexity(28, 1)) - 28) < 1e-6, (
+assert abs(float(blind_perplexity(28, 1)) - 28) < 1e-4, (
     "one guess among 28 characters has perplexity 28"
 )
 assert worse_than_blind(numpy.full(4, 0.5), 28) in (True, False), (
@@ -118,7 +120,7 @@ def goes_on(minibatches):
 # %% solution exercise="ex-lm-columns"
 def goes_on(minibatches):
     """Say whether the state may be carried all along: True or False."""
-    neighbours = zip(minibatches[:-1], minibatches[1:], strict=True)
+    neighbours = itertools.pairwise(minibatches)
     return all((Y[-1] == X[0]).all() for (_, Y), (X, _) in neighbours)
 
 
@@ -129,7 +131,7 @@ def goes_on(minibatches):
 
 # %% wrong exercise="ex-lm-columns" belief="one stream that goes on is enough"
 def goes_on(minibatches):
-    neighbours = zip(minibatches[:-1], minibatches[1:], strict=True)
+    neighbours = itertools.pairwise(minibatches)
     return all((Y[-1] == X[0]).any() for (_, Y), (X, _) in neighbours)
 
 
@@ -165,6 +167,7 @@ assert not goes_on(swapped), (
     "two streams have changed places in the third minibatch, so two of the "
     "three carried states belong to another text"
 )
+
 
 # %% stub exercise="ex-lm-bits"
 def bits_per_character(ppl):
@@ -204,7 +207,7 @@ draws = numpy.random.default_rng(2)
 for _ in range(20):
     p = draws.uniform(0.01, 1, size=50)
     given = float(bits_per_character(numpy.exp(-numpy.log(p).mean())))
-    assert abs(given + numpy.log2(p).mean()) < 1e-6, (
+    assert abs(given + numpy.log2(p).mean()) < 1e-4, (
         "compare with the mean of -log2 p over the probabilities: for which "
         "perplexity should one character take exactly one bit?"
     )
@@ -309,9 +312,10 @@ assert 1 < float(trigram(banana, banana, 3)) < 3, (
 assert numpy.shape(overfitting(banana, banana, 3)) == (2,), (
     "overfitting returns two numbers, of the pairs and of the triples"
 )
-assert numpy.allclose(numpy.array(overfitting(banana, banana, 3), float), 1), (
-    "tested on the text that was counted, both ratios are 1"
-)
+assert numpy.allclose(
+    numpy.array(overfitting(banana, banana, 3), float), 1
+), "tested on the text that was counted, both ratios are 1"
+
 
 # %% hidden exercise="ex-lm-memory"
 def by_dictionary(source, target, size, k):
@@ -335,7 +339,7 @@ for size in (3, 5):
         letters.append(draws.choice(size, p=habit[letters[-2], letters[-1]]))
     source, target = numpy.array(letters[:900]), numpy.array(letters[900:])
     expected = by_dictionary(source, target, size, 2)
-    assert abs(float(trigram(source, target, size)) / expected - 1) < 1e-6, (
+    assert abs(float(trigram(source, target, size)) / expected - 1) < 1e-4, (
         "count on source what follows each PAIR of characters, add 1 to every "
         "count, and look up the triples of target"
     )
@@ -345,7 +349,7 @@ for size in (3, 5):
         for k in (1, 2)
     ]
     given = numpy.array(overfitting(source, target, size), dtype=float)
-    assert abs(given / ratios - 1).max() < 1e-6, (
+    assert abs(given / ratios - 1).max() < 1e-4, (
         "both perplexities of a ratio use the counts of source, and a table "
         "that knows its own text too well has a ratio above 1"
     )
@@ -408,7 +412,9 @@ def shuffled(source, target, vocab_size, rng):
 changes = "both"
 
 # %% visible exercise="ex-lm-shuffle"
-pair = shuffled(train.copy(), held_out, len(vocab), numpy.random.default_rng(0))
+pair = shuffled(
+    train.copy(), held_out, len(vocab), numpy.random.default_rng(0)
+)
 assert pair is not None, "shuffled returns nothing yet"
 assert numpy.shape(pair) == (2,), "shuffled returns two perplexities"
 assert min(float(each) for each in pair) > 1, "a perplexity is at least 1"
@@ -416,16 +422,17 @@ assert changes in ("unigram", "bigram", "both"), (
     'changes is one of "unigram", "bigram", "both"'
 )
 
+
 # %% hidden exercise="ex-lm-shuffle"
 def counted_pairs(source, target, size):
     """Return both perplexities without shuffling, in plain Python."""
     single, pairs = [1] * size, [[1] * size for _ in range(size)]
     for token in source:
         single[token] += 1
-    for i, j in zip(source[:-1], source[1:], strict=True):
+    for i, j in itertools.pairwise(source):
         pairs[i][j] += 1
     p = [single[j] / sum(single) for j in target[1:]]
-    steps = zip(target[:-1], target[1:], strict=True)
+    steps = itertools.pairwise(target)
     q = [pairs[i][j] / sum(pairs[i]) for i, j in steps]
     return [numpy.exp(-numpy.log(each).mean()) for each in (p, q)]
 
@@ -439,7 +446,7 @@ source, target = numpy.array(letters[:25_000]), numpy.array(letters[25_000:])
 in_order = counted_pairs(source, target, size)
 given = shuffled(source.copy(), target, size, numpy.random.default_rng(5))
 given = numpy.array(given, dtype=float)
-assert abs(given[0] / in_order[0] - 1) < 1e-6, (
+assert abs(given[0] / in_order[0] - 1) < 1e-4, (
     "how often a character occurs: does that depend on the order?"
 )
 assert abs(given[1] / in_order[1] - 1) > 0.05, (
@@ -450,7 +457,7 @@ assert abs(given[1] / in_order[0] - 1) < 0.01, (
     "what does the character before still say about the next one, and which "
     "model knows as much as that?"
 )
-moved = abs(given / in_order - 1) > 1e-6
+moved = abs(given / in_order - 1) > 1e-4
 answer = {(True, False): "unigram", (False, True): "bigram"}
 assert changes == answer.get(tuple(moved.tolist()), "both"), (
     "compare each of your two numbers with that of the text in order"

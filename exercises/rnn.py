@@ -17,9 +17,11 @@ def fresh(seed, num_hiddens=64):
     return net
 
 
-net = fresh(0)  # a small network, shortly trained
-how = {"lr": 2, "theta": 0.25, "num_tokens": 100_000}
-d2lutil.train(net, X, Y, d2lutil.Regular(35), **how)
+def trained():
+    """Return a small network, trained for some seconds."""
+    net, how = fresh(0), {"lr": 2, "theta": 0.25, "num_tokens": 100_000}
+    d2lutil.train(net, X, Y, d2lutil.Regular(35), **how)
+    return net
 
 
 def forty_updates(clip, part, seed, lr=2, theta=0.25):
@@ -244,9 +246,12 @@ three = numpy.array([1.0, 0.0, 0.0])
 for limit in (frozen, molten):
     assert limit(three) is not None, f"{limit.__name__} returns nothing yet"
     p = numpy.asarray(limit(three), dtype=float)
-    assert p.shape == (3,), f"{limit.__name__} returns one probability a token"
+    assert p.shape == (3,), (
+        f"{limit.__name__} returns one probability a token"
+    )
     assert p.min() >= 0, "a probability is not negative"
     assert abs(p.sum() - 1) < 1e-6, "probabilities add up to 1"
+
 
 # %% hidden exercise="ex-rnn-temperature"
 def softened(logits, temperature):
@@ -350,8 +355,8 @@ for _ in range(80):
     for q in zero.parameters():
         q.set_data(q.data() - 3 / y.size * q.grad())
 assert set(receive) == found, (
-    "what multiplies the gradient of each parameter on its way from the "
-    "loss? Every state, and W_hq, is zero"
+    "follow the gradient from the loss back to each of the five: by what is "
+    "it multiplied on the way, and which of these factors are zero?"
 )
 reached = d2lutil.perplexity(zero, x, y)
 assert abs(float(best_perplexity(y.copy(), 5)) / reached - 1) < 0.02, (
@@ -360,8 +365,8 @@ assert abs(float(best_perplexity(y.copy(), 5)) / reached - 1) < 0.02, (
 )
 
 # %% stub exercise="ex-rnn-reset"
-# net is a small trained network, and held_out the pair X, Y to try it on. Is
-# it worse with k = 3, and with k = 35?
+# trained() makes a network, and held_out is the pair X, Y to try it on. Is it
+# worse with k = 3, and with k = 35?
 
 
 def perplexity_with_resets(net, X, Y, k):
@@ -403,9 +408,10 @@ def perplexity_with_resets(net, X, Y, k):
 
 # %% visible exercise="ex-rnn-reset"
 x, y = (part[:60].asnumpy() for part in held_out)
-once = perplexity_with_resets(net, x, y, 60)
+untrained = fresh(1, 16)
+once = perplexity_with_resets(untrained, x, y, 60)
 assert once is not None, "perplexity_with_resets returns nothing yet"
-assert abs(float(once) / d2lutil.perplexity(net, x, y) - 1) < 0.01, (
+assert abs(float(once) / d2lutil.perplexity(untrained, x, y) - 1) < 0.01, (
     "a reset at the first of 60 steps alone changes nothing"
 )
 
@@ -520,7 +526,9 @@ for part, inside in (("recurrent", slice(0, 3)), ("output", slice(3, 5))):
 def clip_reference(params, part, theta):
     """Scale the named part down to the norm theta."""
     chosen = params[:3] if part == "recurrent" else params[3:]
-    squares = sum(float((q.grad().astype("float64") ** 2).sum()) for q in chosen)
+    squares = sum(
+        float((q.grad().astype("float64") ** 2).sum()) for q in chosen
+    )
     for q in chosen:
         q.grad()[:] *= min(1, theta / squares**0.5)
 

@@ -137,6 +137,7 @@ for a in (0.3, 0.6, 0.85, 0.93, 0.97):
         "logarithm, by k; eigenvalues below 1 speak about the long run"
     )
 
+
 # %% stub exercise="ex-st-orthogonal"
 def linear_norm_and_bound(rho, k):
     """Return two numbers for W_hh = ρ Q: the norm of W_hh^k, and its bound.
@@ -274,6 +275,7 @@ assert bool(tanh_keeps) == (norm(rows, 2) > 0.1), (
     "run 100 steps with random inputs, and compare the norm with 1"
 )
 
+
 # %% stub exercise="ex-st-ridge"
 def jacobian_radius(W_hh, h):
     """Return the spectral radius of the Jacobian at the new state h, (n,).
@@ -363,7 +365,9 @@ ridge = numpy.array([[2.0, 1.9], [-1.9, -2.0]])
 draws = numpy.random.default_rng(2)
 cases = [(ridge, [0.0, 0.0]), (ridge, [0.0, 0.99]), (-ridge, [0.3, 0.9])]
 cases += [(numpy.diag([0.5, -1.25]), [0.0, 0.4])]
-cases += [(draws.normal(size=(2, 2)), draws.uniform(-0.9, 0.9, 2)) for _ in "ab"]
+cases += [
+    (draws.normal(size=(2, 2)), draws.uniform(-0.9, 0.9, 2)) for _ in "ab"
+]
 for W, h in cases:
     h = numpy.array(h)
     (a, b), (c, d) = (1 - h**2)[:, None] * W.T
@@ -380,8 +384,10 @@ for strength, second in ((1.9, 0.99), (1.7, 0.95), (1.8, 0.98)):
     u, v = [1e-6, -1e-6], [second, second]
     for _ in range(400):
         u, v = (
-            [numpy.tanh(W[0, j] * p + W[1, j] * q + b[j])
-             for p, q in zip(u, v, strict=True)]
+            [
+                numpy.tanh(W[0, j] * p + W[1, j] * q + b[j])
+                for p, q in zip(u, v, strict=True)
+            ]
             for j in range(2)
         )
     given = numpy.asarray(two_ends(W.copy(), rest), dtype=float)
@@ -389,6 +395,7 @@ for strength, second in ((1.9, 0.99), (1.7, 0.95), (1.8, 0.98)):
         "what does the Jacobian at h* do to the difference, step after step? "
         "Choose b_h so that h* stays, move the first unit, and run the network"
     )
+
 
 # %% stub exercise="ex-st-spectrum"
 def exponents(W_hh, inputs):
@@ -443,9 +450,9 @@ def exponents(W_hh, inputs):
 halves = exponents(0.5 * numpy.eye(3), numpy.zeros((10, 3)))
 assert halves is not None, "exponents returns nothing yet"
 assert numpy.shape(halves) == (3,), "three units have three exponents"
-assert abs(numpy.asarray(halves, dtype=float) - numpy.log(0.5)).max() < 1e-6, (
-    "units at rest whose weight is a half halve every change"
-)
+assert (
+    abs(numpy.asarray(halves, dtype=float) - numpy.log(0.5)).max() < 1e-6
+), "units at rest whose weight is a half halve every change"
 
 # %% hidden exercise="ex-st-spectrum"
 draws = numpy.random.default_rng(3)
@@ -474,7 +481,9 @@ for x in inputs:
     h = numpy.tanh(weights * h + x)
     logs.append(numpy.log(abs(weights) * (1 - h**2)))
 expected = numpy.sort(numpy.mean(logs, axis=0))
-given = numpy.sort(numpy.asarray(exponents(numpy.diag(weights), inputs), float))
+given = numpy.sort(
+    numpy.asarray(exponents(numpy.diag(weights), inputs), float)
+)
 assert abs(given - expected).max() < 0.03, (
     "where units do not mix, each has an exponent of its own: the mean of the "
     "logarithm of its factor"

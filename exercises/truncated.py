@@ -253,8 +253,8 @@ for lag in (8, 5):
             d2lutil.bptt(net, X, Y, net.begin_state(16), xi, weights=one)
             reaches.append(bool((net.W_xh.grad()[:4] != 0).any()))
         assert found[t] == (reaches[0] and not reaches[1]), (
-            f"lag {lag}, loss of step {t + 1}: does it reach the symbol under "
-            "the window? and with the border behind the symbol?"
+            f"lag {lag}, loss of step {t + 1}: does it reach the symbol "
+            "under the window? and with the border behind the symbol?"
         )
 counts = 1 - numpy.asarray(to_blame(8), dtype=float)
 border, recall = numpy.ones(9), numpy.arange(9) == 8

@@ -13,6 +13,7 @@ in this order. A comment ``# left out: ex-…: why`` in the setup names an exerc
 
 import argparse
 import ast
+import functools
 import inspect
 import multiprocessing
 import os
@@ -104,12 +105,10 @@ def exercise(label, parts):
     wrong = [(belief, source) for kind, belief, source in parts if kind == "wrong"]
     if not all(belief for belief, _ in wrong):
         raise ValueError(f'exercise {label!r}: a wrong answer names the belief behind it: belief="…"')
-    sources = {kind: source for kind, _, source in parts}
-    return Exercise(
-        label, sources["stub"], sources["solution"], wrong, sources["visible"], sources["hidden"]
-    )
+    return Exercise(label=label, **{kind: source for kind, _, source in parts} | {"wrong": wrong})
 
 
+@functools.cache
 def labels(chapter):
     """Return the exercises of a chapter of the book in their order: the number of stars by label."""
     cells = nbformat.read(BOOK / f"{chapter}.ipynb", as_version=4).cells
@@ -137,13 +136,7 @@ def function(one, kind):
 
 
 def attempt(setup, answer, one):
-    """Run an answer to an exercise, and its tests, each behind what the setup defines.
-
-    Returns
-    -------
-    list
-        The exception that visible and hidden tests raised, or None.
-    """
+    """Run an answer to an exercise; return what the visible and the hidden tests raise, or None."""
     given, raised = {"__name__": "__main__"}, []
     exec(compile(setup, "setup", "exec"), given)
     answered = dict(given)
@@ -154,10 +147,9 @@ def attempt(setup, answer, one):
         names = inspect.signature(tests[kind]).parameters
         try:
             tests[kind](**{name: answered.get(name) for name in names})
+            raised.append(None)
         except Exception as error:
             raised.append(error)
-        else:
-            raised.append(None)
     return raised
 
 
@@ -174,16 +166,14 @@ def faults(setup, one):
         found.append(f"the solution must pass; visible and hidden tests raise {raised}")
     visible, _ = attempt(setup, one.stub, one)
     if not says(visible):
-        found.append(
-            f"the stub must fail the visible tests by an assertion with a message, not {visible!r}"
-        )
+        found.append(f"the stub must fail the visible tests by an assertion that says why, not {visible!r}")
     for belief, answer in one.wrong:
         visible, hidden = attempt(setup, answer, one)
         if visible or not says(hidden):
-            found.append(
-                f"{belief!r} must pass the visible tests and fail the hidden ones by an assertion with a "
-                f"message; they raise {visible!r} and {hidden!r}"
+            wanted = (
+                f"{belief!r} must pass visible tests, and fail hidden ones by an assertion that says why"
             )
+            found.append(f"{wanted}; they raise {visible!r} and {hidden!r}")
     return found
 
 
@@ -214,15 +204,7 @@ def clashes(chapter):
 
 
 def check(path):
-    """Try the exercises of a file.
-
-    Returns
-    -------
-    list of str
-        A line for the file and one for each exercise, with the seconds that it took.
-    int
-        Number of faults; each has a line, too.
-    """
+    """Try the exercises of a file; return a line for each, with its seconds, and the number of faults."""
     start, chapter = time.process_time(), read(path)
     found = [line for line in (differences(chapter), *clashes(chapter)) if line]
     exec(compile(chapter.setup, "setup", "exec"), {})

@@ -77,15 +77,19 @@ def grade(archive, submission):
 
 
 def submissions(chapter, student):
-    """Return what `make exercises` hands in, by name, and the points that it must have, by exercise."""
+    """Return what `make exercises` hands in, by name, and the points that it must have, by exercise.
+
+    Of the mistakes it is the first one in each exercise: `make test` runs all of them by the same tests.
+    """
     points = handout.points(chapter)
     nothing = dict.fromkeys(points, 0)
     solutions = {one.label: one.solution for one in chapter.exercises}
-    found = {"empty": (student, nothing), "book": (handout.answered(student, chapter, solutions), points)}
-    for turn in range(max(len(one.wrong) for one in chapter.exercises)):
-        wrong = {one.label: one.wrong[turn % len(one.wrong)][1] for one in chapter.exercises}
-        found[f"wrong-{turn + 1}"] = handout.answered(student, chapter, wrong), nothing
-    return found
+    mistakes = {one.label: one.wrong[0][1] for one in chapter.exercises}
+    return {
+        "empty": (student, nothing),
+        "book": (handout.answered(student, chapter, solutions), points),
+        "wrong": (handout.answered(student, chapter, mistakes), nothing),
+    }
 
 
 def prove(path):
@@ -128,24 +132,25 @@ def build(names):
 
 def grade_all(archive, folder):
     """Grade the notebooks of a folder; write `grades.csv` and, beside each, what the tests say."""
-    rows, notebooks = [], sorted(folder.glob("**/*.ipynb"))
-    for submission in notebooks:
+    rows = []
+    for submission in sorted(folder.glob("**/*.ipynb")):
+        row = {"notebook": submission.relative_to(folder), "total": 0}
         try:
             found = grade(archive, submission)
+            row |= {"total": sum(score for score, _ in found.values())}
+            row |= {label: score for label, (score, _) in found.items()}
+            said = "\n\n".join(output for _, output in found.values())
         except ValueError as error:
-            found = {"error": (0, str(error))}
-        total = sum(score for score, _ in found.values())
-        rows.append({"notebook": submission.relative_to(folder), "total": total})
-        rows[-1] |= {label: score for label, (score, _) in found.items()}
-        said = "\n\n".join(output for _, output in found.values())
+            row["error"] = said = str(error)
+        rows.append(row)
         submission.with_suffix(".txt").write_text(said + "\n", encoding="utf-8")
-        print(f"{rows[-1]['notebook']}: {total:g}", flush=True)
-    names = list(dict.fromkeys(name for row in rows for name in row))
+        print(f"{row['notebook']}: {row['total']:g}", flush=True)
+    names = dict.fromkeys(name for row in rows for name in row if name != "error")
     with (folder / "grades.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, names)
+        table = csv.DictWriter(file, [*names, "error"])
         table.writeheader()
         table.writerows(rows)
-    return len(notebooks)
+    return len(rows)
 
 
 def main():

@@ -108,7 +108,8 @@ def tests(chapter, one, points, kinds):
     kinds : sequence of {"visible", "hidden"}
     """
     head = TESTS.format(setup=chapter.setup, label=one.label, points=points)
-    cases = [f"@test_case(hidden={kind == 'hidden'})\n{exercises.function(one, kind)}" for kind in kinds]
+    about = {"visible": 'name="form", hidden=False', "hidden": 'name="truth", hidden=True'}
+    cases = [f"@test_case({about[kind]})\n{exercises.function(one, kind)}" for kind in kinds]
     return head + "\n\n".join(cases)
 
 
@@ -199,7 +200,8 @@ def leaks(student, chapter):
     for one in chapter.exercises:
         parts = chapter.setup, one.stub, ast.unparse(ast.parse(one.visible))
         given = {line.strip() for part in parts for line in part.splitlines()}
-        found += sorted({line.strip() for line in one.solution.splitlines()} & shown - given)
+        lines = {line.strip() for line in one.solution.splitlines()} - given
+        found += sorted(line for line in lines & shown if len(re.findall(r"\w+", line)) > 1)  # not `else:`
         for node in ast.walk(ast.parse(one.hidden)):
             if isinstance(node, ast.Assert):
                 forms = ast.unparse(node), ast.get_source_segment(one.hidden, node)

@@ -4,7 +4,7 @@ Colab and Binder open the notebooks that ``make colab`` wrote and the workflow
 ``publish`` pushed: GITHUB_REPOSITORY names the repository, NOTEBOOKS_BRANCH
 the branch. Without both, no button is shown. The forms for errors and the
 discussions are in the repository; the forms know the page. The PDFs are
-offered where ``make pdf`` and ``make sheet`` have printed the present chapters.
+offered where ``make pdf`` and ``make sheet`` have printed what is there now.
 """
 
 import os

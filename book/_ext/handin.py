@@ -29,7 +29,7 @@ HEAD = (
 
 
 def written(name):
-    """Return the path of a chapter's notebook if it is up to date, or None."""
+    """Return the path of a notebook if it is up to date, or None."""
     path = handout.NOTEBOOKS / handout.file_name(name)
     sources = (
         exercises.SOURCES / f"{name}.py",
@@ -88,7 +88,7 @@ def copy_notebooks(app, exception):
     for path in filter(
         None, map(written, [one.stem for one in exercises.files()])
     ):
-        target.mkdir(exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
 
 
