@@ -231,9 +231,8 @@ mass = mass / mass.sum()
 
 
 def reused(u, sigma):
-    up, down = (
-        sum(chunk_losses(*2 * [example.w + s * sigma * u])) for s in (1, -1)
-    )
+    up = sum(chunk_losses(example.w + sigma * u, example.w + sigma * u))
+    down = sum(chunk_losses(example.w - sigma * u, example.w - sigma * u))
     return (up - down) * u / (2 * sigma)
 
 
@@ -272,9 +271,8 @@ mass = mass / mass.sum()
 
 
 def reused(u, sigma):
-    up, down = (
-        sum(chunk_losses(*2 * [example.w + s * sigma * u])) for s in (1, -1)
-    )
+    up = sum(chunk_losses(example.w + sigma * u, example.w + sigma * u))
+    down = sum(chunk_losses(example.w - sigma * u, example.w - sigma * u))
     return (up - down) * u / (2 * sigma)
 
 
