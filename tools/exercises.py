@@ -21,6 +21,7 @@ import re
 import symtable
 import sys
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from textwrap import indent
@@ -206,6 +207,7 @@ def clashes(chapter):
 
 def check(path):
     """Try the exercises of a file; return a line for each, with its seconds, and the number of faults."""
+    warnings.filterwarnings("ignore", "cannot download")  # each attempt would say so
     start, chapter = time.process_time(), read(path)
     found = [line for line in (differences(chapter), *clashes(chapter)) if line]
     exec(compile(chapter.setup, "setup", "exec"), {})
