@@ -608,6 +608,5 @@ for T, k in ((900, 10), (900, 30), (900, 90), (120, 12)):
         "kept ones and those of the part"
     )
     assert 2 * T - k <= int(steps) <= 2 * T, (
-        "count each evaluation of the tanh: once to find the kept states, and "
-        "once more inside a part"
+        "count each evaluation of the tanh, in a first run and on the way back"
     )

@@ -484,8 +484,8 @@ for n, scale, T in ((20, 1.5, 1000), (6, 2.5, 800), (5, 0.6, 300)):
         growth, v = growth + numpy.log(norm(v)) / T, v / norm(v)
     given = numpy.asarray(exponents(W.copy(), inputs), dtype=float)
     assert abs(given.sum() - volume) < 1e-4, (
-        "the sum of the exponents is the rate at which a volume grows: the "
-        "mean of ln |det J_t|"
+        "your exponents have another sum: at which rate grows the volume that "
+        "n directions span, and which number says that of one Jacobian?"
     )
     assert abs(given.max() - growth) < 0.03, (
         "the largest exponent is the rate at which a single change grows in "
