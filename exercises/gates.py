@@ -94,6 +94,18 @@ def value_under(xi, c_0):
     return c_0
 
 
+# %% wrong exercise="ex-ga-paper" belief="only the product of the weights matters"
+derivative = 0.405
+
+
+def weights_for(f):
+    return [numpy.prod(f)] + [1.0] * (len(f) - 1)
+
+
+def value_under(xi, c_0):
+    return c_0
+
+
 # %% wrong exercise="ex-ga-paper" belief="the first gate acts before the start and does not count"
 derivative = 0.45
 
@@ -145,10 +157,12 @@ draws = numpy.random.default_rng(1)
 for T in (1, 3, 6):
     gates, whole = draws.uniform(0.1, 1, size=T), numpy.ones(T)
     xi = numpy.asarray(weights_for(gates.tolist()), dtype=float)
-    given, expected = passed_on(0.7, whole, xi), passed_on(0.7, gates, whole)
-    assert abs(given[1] - expected[1]) < 1e-4, (
-        "under your weights the gradient at c_0 is not that of the gates"
-    )
+    for t in range(T):
+        given = passed_on(0.7, whole[t:], xi[t:])
+        expected = passed_on(0.7, gates[t:], whole[t:])
+        assert abs(given[1] - expected[1]) < 1e-4, (
+            f"under your weights the gradient at c_{t} is not that of the gates"
+        )
     kept = float(value_under(xi.tolist(), 0.7))
     assert abs(kept - passed_on(0.7, whole, xi)[0]) < 1e-4, (
         "run the steps with d2lutil.carry: what does ξ act on, and what does "

@@ -132,7 +132,7 @@ def goes_on(minibatches):
 # %% wrong exercise="ex-lm-columns" belief="one stream that goes on is enough"
 def goes_on(minibatches):
     neighbours = itertools.pairwise(minibatches)
-    return all((Y[-1] == X[0]).any() for (_, Y), (X, _) in neighbours)
+    return all(Y[-1, 0] == X[0, 0] for (_, Y), (X, _) in neighbours)
 
 
 # %% visible exercise="ex-lm-columns"
@@ -149,7 +149,8 @@ assert goes_on(in_minibatches(6)), "here the minibatches are in order"
 assert goes_on(in_minibatches(6)[:1]), "a single minibatch has no border"
 
 # %% hidden exercise="ex-lm-columns"
-whole = [part.asnumpy() for part in d2lutil.streams(numpy.arange(400), 3)]
+tokens = numpy.random.default_rng(5).permutation(400)
+whole = [part.asnumpy() for part in d2lutil.streams(tokens, 3)]
 rows = [slice(0, 30), slice(30, 65), slice(65, 100), slice(100, 133)]
 four = [tuple(part[r] for part in whole) for r in rows]
 assert goes_on(four), "these minibatches go on, though not all are as long"
@@ -160,7 +161,7 @@ for order in ([0, 2, 1, 3], [3, 2, 1, 0], [0, 1, 3], [0, 0, 1, 2]):
         "does not notice: look at the border between two of them"
     )
 swapped = [
-    (X[:, [1, 0, 2]], Y[:, [1, 0, 2]]) if k == 2 else (X, Y)
+    (X[:, [0, 2, 1]], Y[:, [0, 2, 1]]) if k == 2 else (X, Y)
     for k, (X, Y) in enumerate(four)
 ]
 assert not goes_on(swapped), (
@@ -229,7 +230,8 @@ def overfitting(source, target, vocab_size):
     """Return two ratios, that of the pairs and that of the triples.
 
     A ratio is the perplexity on target over that on source, with counts of
-    source in both.
+    source in both. Pairs predict every character but the first, triples every
+    one but the first two.
     """
     ...
 
@@ -411,6 +413,16 @@ def shuffled(source, target, vocab_size, rng):
 
 changes = "both"
 
+
+# %% wrong exercise="ex-lm-shuffle" belief="in a shuffled text pairs need not be counted: they cost what single characters cost"
+def shuffled(source, target, vocab_size, rng):
+    single = numpy.bincount(source, minlength=vocab_size) + 1
+    p = (single / single.sum())[target[1:]]
+    return [numpy.exp(-numpy.log(p).mean())] * 2
+
+
+changes = "bigram"
+
 # %% visible exercise="ex-lm-shuffle"
 pair = shuffled(
     train.copy(), held_out, len(vocab), numpy.random.default_rng(0)
@@ -456,6 +468,9 @@ assert abs(given[1] / in_order[1] - 1) > 0.05, (
 assert abs(given[1] / in_order[0] - 1) < 0.01, (
     "what does the character before still say about the next one, and which "
     "model knows as much as that?"
+)
+assert given[1] != given[0], (
+    "count the pairs of the shuffled text, too: they are no single characters"
 )
 moved = abs(given / in_order - 1) > 1e-4
 answer = {(True, False): "unigram", (False, True): "bigram"}

@@ -52,7 +52,7 @@ for pi in (0.3, 0.5, 0.9):
     scatter = float(chance @ (xi[:, 0] - 1) ** 2)
     found = float(least_variance(pi))
     assert found < scatter + 1e-5, (
-        f"pi = {pi}: the weights of eq-ra-xi have mean 1 and scatter less"
+        f"pi = {pi}: the chapter's weights have mean 1 and scatter less"
     )
     survivors = rng.uniform(0.999, 1.001, size=1000)
     survivors *= 1 / pi / survivors.mean()  # mean 1/pi, nearly constant
@@ -318,7 +318,7 @@ for j in (0.9, 0.95, 0.7):
             v.append(j**2 * (v[-1] / pi + (1 - pi) / pi * m**2))
             m = 1 + j * m
         assert (v[-1] < 1.5 * v[-1000] and v[-1] > 0) == settles, (
-            f"j = {j}: by eq-ra-variance the variance "
+            f"j = {j}: by the chapter's recursion the variance "
             + ("does not settle at" if settles else "still settles at")
             + f" {near:.2f} times your limit"
         )
@@ -389,11 +389,11 @@ for pi in (0.4, 0.8):
     xi, chance = outcomes(pi, 6)
     z, C, m = numpy.zeros((len(xi), 3)), numpy.zeros((3, 3)), numpy.zeros(3)
     for t in range(6):
-        C = covariance_step(C, m, J, pi)
+        C = numpy.asarray(covariance_step(C, m, J, pi), dtype=float)
         m = u + m @ J.T
         z = u + xi[:, t, None] * z @ J.T
         exact = (z - m).T @ (chance[:, None] * (z - m))
-        error = abs(numpy.asarray(C, dtype=float) - exact).max()
+        error = abs(C - exact).max()
         assert error < 1e-5 * (1 + abs(exact).max()), (
             f"covariance_step, t = {t + 1}: all outcomes together have "
             "another covariance"

@@ -346,6 +346,21 @@ def two_ends(W_hh, h_star):
     return ends[:, 0]
 
 
+# %% wrong exercise="ex-st-ridge" belief="the radius is the largest real part"
+def jacobian_radius(W_hh, h):
+    return abs(numpy.linalg.eigvals(W_hh * (1 - h**2)).real).max()
+
+
+def two_ends(W_hh, h_star):
+    b_h, ends = numpy.arctanh(h_star) - h_star @ W_hh, []
+    for nudge in (1e-6, -1e-6):
+        h = h_star + numpy.array([nudge, 0.0])
+        for _ in range(1000):
+            h = step(h, W_hh, b_h)
+        ends.append(h[0])
+    return ends
+
+
 # %% visible exercise="ex-st-ridge"
 ridge = numpy.array([[2.0, 1.9], [-1.9, -2.0]])
 diagonal = jacobian_radius(numpy.diag([0.5, 0.2]), numpy.zeros(2))
@@ -364,7 +379,8 @@ assert abs(numpy.asarray(pair, dtype=float)).max() <= 1, (
 ridge = numpy.array([[2.0, 1.9], [-1.9, -2.0]])
 draws = numpy.random.default_rng(2)
 cases = [(ridge, [0.0, 0.0]), (ridge, [0.0, 0.99]), (-ridge, [0.3, 0.9])]
-cases += [(numpy.diag([0.5, -1.25]), [0.0, 0.4])]
+turn = numpy.array([[0.6, 0.8], [-0.8, 0.6]])
+cases += [(numpy.diag([0.5, -1.25]), [0.0, 0.4]), (turn, [0.3, -0.5])]
 cases += [
     (draws.normal(size=(2, 2)), draws.uniform(-0.9, 0.9, 2)) for _ in "ab"
 ]
@@ -468,8 +484,8 @@ for n, scale, T in ((20, 1.5, 1000), (6, 2.5, 800), (5, 0.6, 300)):
         growth, v = growth + numpy.log(norm(v)) / T, v / norm(v)
     given = numpy.asarray(exponents(W.copy(), inputs), dtype=float)
     assert abs(given.sum() - volume) < 1e-4, (
-        "the sum of the exponents is the rate at which a volume grows: the "
-        "mean of ln |det J_t|"
+        "your exponents have another sum: at which rate grows the volume that "
+        "n directions span, and which number says that of one Jacobian?"
     )
     assert abs(given.max() - growth) < 0.03, (
         "the largest exponent is the rate at which a single change grows in "

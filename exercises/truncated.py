@@ -85,7 +85,7 @@ terms = example.terms()
 lags = [numpy.trace(terms, -k) for k in range(6)]
 found = numpy.asarray(kept_by_chunks, dtype=float)
 assert abs(found.mean() - lags[0] - lags[1] / 2) < 1e-3, (
-    "the mean of the two chunks is not that of eq-tr-taper: how many of the "
+    "the chapter's formula gives the two chunks another mean: how many of the "
     "links between neighbours are cut?"
 )
 for place, kept in enumerate(found):
