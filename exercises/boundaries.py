@@ -8,11 +8,13 @@ from mxnet import gluon, np
 
 def numbers(name, value, shape=()):
     """Return an answer as an array of floats, or say what form it has."""
+    missing = value is ... or value is None
+    assert not missing, f"{name} is still to be computed"
     try:
         array = numpy.asarray(value, dtype=float)
     except (TypeError, ValueError):
         array = numpy.array(numpy.nan)
-    assert numpy.isfinite(array).all(), f"{name} is still to be computed"
+    assert numpy.isfinite(array).all(), f"{name} is to hold finite numbers"
     given = array.shape
     assert given == shape, f"{name} has the shape {given}; wanted: {shape}"
     return array
@@ -255,11 +257,12 @@ for steps, tau, offsets in [
 def read_dealt(net, X, begins, start, readers, tau):
     """Return what a network answers at each step, an array like X.
 
-    The chunks of tau steps are read in order, and the loop keeps one state
-    for each reader; chunk k comes from reader k % readers. Every reader's
-    state is `start` at first. net(X, state, begins) returns the answers of a
-    chunk and the state behind it. `keep_cue` above is such a network: one
-    that has learned to keep the cue, in place of the trained one.
+    The chunks of tau steps, of which the last may be shorter, are read in
+    order, and the loop keeps one state for each reader; chunk k comes from
+    reader k % readers. Every reader's state is `start` at first. net(X,
+    state, begins) returns the answers of a chunk and the state behind it.
+    `keep_cue` above is such a network: one that has learned to keep the cue,
+    in place of the trained one.
     """
     ...
 

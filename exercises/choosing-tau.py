@@ -15,7 +15,10 @@ def trials(rng, lag, batch_size):
 
 # %% stub exercise="ex-ct-factor"
 def extra_terms(c, beta):
-    """Return how many terms more a rule takes that trusts the bound."""
+    """Return how many terms more a rule takes that trusts the bound.
+
+    Rounded to a whole number or not.
+    """
     ...
 
 
@@ -54,13 +57,13 @@ def chunk_length(lag, share):
     """Return the length of chunks, at a random phase, that hold a share.
 
     share is that of the effects whose cause, lag steps before them, lies in
-    the same chunk.
+    the same chunk. Do not round.
     """
     ...
 
 
 def random_length(lag, share):
-    """Return the mean length of random cuts that hold a share."""
+    """Return the mean length of random cuts that hold a share, as above."""
     ...
 
 
@@ -200,6 +203,23 @@ def predicted_chunks(G, bound):
     return lags @ sizes / numpy.linalg.norm(numpy.sum(G, axis=0)) / bound
 
 
+# %% wrong exercise="ex-ct-chunks" belief="the formula for large τ holds for every τ"
+def chunks_for(G, bound):
+    return numpy.ceil(predicted_chunks(G, bound))
+
+
+def window_for(G, bound):
+    g = numpy.sum(G, axis=0)
+    missing = numpy.linalg.norm(numpy.cumsum(G, axis=0) - g, axis=(1, 2))
+    return numpy.argmax(missing < bound * numpy.linalg.norm(g)) + 1
+
+
+def predicted_chunks(G, bound):
+    spread = numpy.tensordot(numpy.arange(len(G)), G, axes=1)
+    whole = numpy.linalg.norm(numpy.sum(G, axis=0))
+    return numpy.linalg.norm(spread) / whole / bound
+
+
 # %% visible exercise="ex-ct-chunks"
 G = 0.5 ** numpy.arange(30.0)[:, None, None] * numpy.ones((30, 2, 2))
 for name, found in [
@@ -213,7 +233,7 @@ assert int(window_for(G, 0.1)) == 4, "of 1, 1/2, 1/4, … four make 15/16"
 
 # %% hidden exercise="ex-ct-chunks"
 rng = numpy.random.default_rng(1)
-for beta, bound in ((0.7, 0.1), (0.8, 0.05), (-0.6, 0.1)):
+for beta, bound in ((0.7, 0.1), (0.8, 0.05), (-0.6, 0.1), (0.9, 0.5)):
     fade = beta ** numpy.arange(60.0)[:, None, None]
     G = fade * (rng.normal(size=(3, 3)) + 0.1 * rng.normal(size=(60, 3, 3)))
     g = G.sum(axis=0)
@@ -241,7 +261,10 @@ for beta, bound in ((0.7, 0.1), (0.8, 0.05), (-0.6, 0.1)):
         f"chunks_for: fewer than {found} steps do, averaged over all places"
     )
     error = abs(float(predicted_chunks(G, bound)) / formula - 1)
-    assert error < 1e-4, "predicted_chunks: not the formula of the exercise"
+    assert error < 1e-4, (
+        "predicted_chunks: with your τ the formula of the exercise does not "
+        f"give {bound}. The norm is that of a sum, over all entries"
+    )
 
 
 # %% stub exercise="ex-ct-probe"

@@ -6,11 +6,13 @@ from d2lutil import example
 
 def numbers(name, value, shape=()):
     """Return an answer as an array of floats, or say what form it has."""
+    missing = value is ... or value is None
+    assert not missing, f"{name} is still to be computed"
     try:
         array = numpy.asarray(value, dtype=float)
     except (TypeError, ValueError):
         array = numpy.array(numpy.nan)
-    assert numpy.isfinite(array).all(), f"{name} is still to be computed"
+    assert numpy.isfinite(array).all(), f"{name} is to hold finite numbers"
     given = array.shape
     assert given == shape, f"{name} has the shape {given}; wanted: {shape}"
     return array
@@ -422,9 +424,10 @@ def stop(tau, m_0):
     """Return the α at which descent along the truncated gradient stops.
 
     tau is the length of an unroll, m_0 the start, two numbers. The chain has
-    1000 steps, the curvatures are 1 and 0.01, and α lies between 0.01 and 1.
-    It is the smallest α at which the truncated gradient of the sum of all
-    losses is above 0; it may be off by 2 %.
+    1000 steps, m_t = (1 - α a)² m_{t-1} + α² a² with the curvatures a = 1 and
+    0.01, and the losses Σ a m_t / 2; α lies between 0.01 and 1. It is the
+    smallest α at which the truncated gradient of the sum of all losses is
+    above 0; it may be off by 2 %.
     """
     ...
 
