@@ -46,9 +46,10 @@ assert numpy.shape(found) == (), "extra_terms returns one number"
 for c, beta in ((40, 0.7), (300, 0.97), (8, 0.9)):
     bias = beta ** numpy.arange(3000.0)
     counted = (c * bias > 1e-3).sum() - (bias > 1e-3).sum()
-    assert abs(float(extra_terms(c, beta)) - counted) < 1.1, (
-        f"c = {c}, beta = {beta}: from 1 and from {c} down to 0.001, by the "
-        f"factor {beta} a term, the counts differ otherwise"
+    found = float(extra_terms(c, beta))
+    assert abs(found - counted) < 1.1, (
+        f"c = {c}, beta = {beta}: count the terms until β^K is below 0.001, "
+        f"and those until {c} β^K is; the counts do not differ by {found:.3g}"
     )
 
 

@@ -12,7 +12,8 @@ def numbers(name, value, shape=()):
         array = numpy.asarray(value, dtype=float)
     except (TypeError, ValueError):
         array = numpy.array(numpy.nan)
-    assert numpy.isfinite(array).all(), f"{name} is to hold finite numbers"
+    finite = numpy.isfinite(array).all()
+    assert finite, f"{name} is no finite number, and no list of them"
     given = array.shape
     assert given == shape, f"{name} has the shape {given}; wanted: {shape}"
     return array
@@ -95,7 +96,7 @@ assert abs(answer - left).max() < 1e-9, (
 )
 cells = {(int(t), int(i)) for t, i in kept}
 wanted = {(int(t) + 1, int(i) + 1) for t, i in numpy.argwhere(left)}
-assert cells == wanted, "kept: these are not the cells that the loop keeps"
+assert cells == wanted, "kept: your xi and counted keep other cells"
 assert abs(numbers("total", total) - left.sum()) < 3e-3, (
     "total: the derivative of the printed number, taken as the loop records "
     "it, is another one"
@@ -206,7 +207,7 @@ for K in range(7):
     assert factors[K:].all(), f"K = {K}: the steps from {K + 1} on are kept"
     mean += factors / 7
 for i in range(6, 0, -1):
-    assert abs(mean[i - 1] - 1) < 1e-9, (
+    assert abs(mean[i - 1] - 1) < 1e-3, (
         f"cell (6, {i}): over all K it counts too "
         f"{'much' if mean[i - 1] > 1 else 'little'}. How likely is it that "
         "this step is kept, given that the one after it is?"

@@ -12,7 +12,8 @@ def numbers(name, value, shape=()):
         array = numpy.asarray(value, dtype=float)
     except (TypeError, ValueError):
         array = numpy.array(numpy.nan)
-    assert numpy.isfinite(array).all(), f"{name} is to hold finite numbers"
+    finite = numpy.isfinite(array).all()
+    assert finite, f"{name} is no finite number, and no list of them"
     given = array.shape
     assert given == shape, f"{name} has the shape {given}; wanted: {shape}"
     return array
