@@ -20,7 +20,7 @@ OURS := IPYTHONDIR MPLCONFIGDIR JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_NO_C
 PERSONAL := PYTHON% IPYTHON% JUPYTER% MPL% MATPLOTLIBRC PYTEST% RUFF% SPHINX% NODE_OPTIONS NODE_PATH
 unexport $(filter-out $(OURS),$(filter $(PERSONAL),$(.VARIABLES)))
 
-.PHONY: help env book lab test check format run figures experiments outputs mutants translations matrix colab test-colab test-lab pdf sheet exercises serve links bench lock clean
+.PHONY: help env book lab test check format run figures experiments outputs mutants translations matrix colab test-colab test-lab pdf sheet slides exercises serve links bench lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -30,6 +30,10 @@ env:             ## create .venv and install the lock into it; another Python: m
 
 book: env        ## render the book to _build/html/index.html, warnings are errors
 	$(BIN)/jupyter-book build . --all -W --keep-going -n -q
+	$(BIN)/python tools/slides.py
+
+slides: env      ## build the slides to _build/slides; `make book` does, too, and puts a copy beside the pages
+	$(BIN)/python tools/slides.py
 
 lab: env         ## open the chapters in JupyterLab; your changes in _build/lab stay
 	$(BIN)/python tools/env.py --extra lab

@@ -120,7 +120,9 @@ def _cells(ax, values, kept, shades, color, numbers):
         shade = matplotlib.colors.to_rgba(color, shades[t, i]) if kept[t, i] else "none"
         hatch = "////" if numbers and values[t, i] < 0 else None
         style = {"facecolor": shade, "edgecolor": "0.8", "lw": 0.5 if numbers else 0, "hatch": hatch}
-        ax.add_patch(Rectangle((i + 0.5, t + 0.5), 1, 1, gid=f"cell-{t}-{i}", **style))
+        # As many cells as there are without numbers are one image in an SVG or PDF.
+        cell = Rectangle((i + 0.5, t + 0.5), 1, 1, gid=f"cell-{t}-{i}", rasterized=not numbers, **style)
+        ax.add_patch(cell)
         if numbers and kept[t, i]:
             ax.text(i + 1, t + 1, _number(values[t, i]), size=8, ha="center", va="center")
 

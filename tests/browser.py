@@ -14,7 +14,9 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 PAGES = sorted(
-    path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if not {"_static", "slides"} & {*path.relative_to(SITE).parts}  # tests/test_slides.py tries the decks
 )
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

@@ -118,6 +118,19 @@ def test_tests_see_the_answer_and_the_setup_alone(tmp_path):
     assert "NameError" in line
 
 
+def test_a_test_stays_what_it_is(tmp_path):
+    """Python 3.12 would write an f-string back in a form that 3.11 does not read."""
+    hidden = "assert area(2.0) > 12, f\"too {'small' if area(2.0) < 12 else 'large'}\"  # of a circle\n"
+    (one,) = exercises.read(file(tmp_path, hidden=hidden)).exercises
+    assert exercises.function(one, "hidden") == f"def hidden(area):\n    {hidden}"
+    helper = 'def help():\n    """Say\n    nothing."""\n\n\n'
+    (one,) = exercises.read(file(tmp_path, hidden=helper + PARTS["hidden"])).exercises
+    assert "nothing." in exercises.function(one, "hidden")
+    (one,) = exercises.read(file(tmp_path, hidden='said = """a\nb"""\n' + PARTS["hidden"])).exercises
+    with pytest.raises(ValueError, match="several lines"):
+        exercises.function(one, "hidden")
+
+
 def test_a_name_is_asked_for_once(tmp_path):
     text = file(tmp_path).read_text(encoding="utf-8")
     path = tmp_path / "recursion.py"

@@ -27,7 +27,7 @@ FLAWS = {
 FILES = [(path, schema) for schema, paths in SCHEMAS.items() for path in paths]
 # What Zenodo's deposits know, of the fields that this book has a use for.
 ZENODO = {"title", "upload_type", "publication_type", "description", "creators", "access_right", "license"}
-ZENODO |= {"notes", "keywords"}
+ZENODO |= {"notes", "keywords", "language"}
 
 validator = pytest.mark.skipif(
     importlib.util.find_spec("check_jsonschema") is None, reason="not for this Python"
@@ -85,7 +85,8 @@ def test_zenodo_says_what_the_citation_says():
     assert (record["title"], record["keywords"]) == (cited["title"], cited["keywords"])
     assert re.sub("<.*?>", "", record["description"]) == cited["abstract"]
     assert record["creators"] == [{"name": author["name"]} for author in cited["authors"]]
-    assert record["license"] == cited["preferred-citation"]["license"].lower()
+    assert record["license"] == cited["preferred-citation"]["license"]
+    assert (cited["preferred-citation"]["languages"], record["language"]) == (["en"], "eng")
     assert (record["upload_type"], record["publication_type"]) == ("publication", "book")
     assert cited["license"] in record["notes"]
 

@@ -64,6 +64,9 @@ def test_description_is_the_first_prose(metadata):
     document += nodes.paragraph("", "Short.")
     document += nodes.paragraph("", "What is lost after \\tau steps, and what it costs to keep it all.")
     assert metadata.describe(document) == "What is lost after τ steps, and what it costs to keep it all."
+    formula = new_document("page")
+    formula += nodes.paragraph("", "The state is c_t = f_t \\odot\\, c_{t-1} + \\dots, in one line.")
+    assert metadata.describe(formula) == "The state is c_t = f_t ⊙ c_{t-1} + …, in one line."
     long = new_document("page")
     long += nodes.paragraph("", "word " * 100)
     assert len(metadata.describe(long)) <= 202

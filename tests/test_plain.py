@@ -53,6 +53,12 @@ $$ (eq-sum)
 
 ![A dot](dot.svg)
 
+% not for readers
+
+```{code-block}
+y = 2
+```
+
 :::{dropdown} Why *so*
 Because.
 :::
@@ -111,6 +117,11 @@ def text(site):
 
 def test_nothing_of_the_source_language_remains(text):
     assert RAW.findall(text) == []
+
+
+def test_code_is_named_and_a_comment_is_left_out(text):
+    assert "```python\ny = 2\n```" in text
+    assert "not for readers" not in text
 
 
 def test_references_lead_to_the_pages_beside(text, site):

@@ -24,6 +24,12 @@ def chapter(stem):
     return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
+def code(stem):
+    """Return the code of a chapter."""
+    cells = json.loads((BOOK / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
 def rows(text):
     """Return the rows of a text's tables, heads included."""
     lines = [line.strip("|") for line in text.splitlines() if line.startswith("|")]
@@ -48,6 +54,37 @@ def test_the_schemes_are_those_of_the_first_page():
     assert [row[:3] for row in ours[1:4]] == [row for row in plain if row[0] != "scheme"]
     assert r"c_r = \frac{\alpha - 1}{(\alpha - 2)\, L_0 + r}" in RANDOMIZED
     assert r"c_r = \frac{\alpha - 1}{(\alpha - 2)\, L_0 + r}" in ours[4][1]
+
+
+def test_backward_and_forward_in_time_are_one_gradient():
+    """As the two lines say it, each weight once."""
+    text = section("cs-xi")
+    assert r"\textstyle\sum_t \delta_t F_t" in text
+    assert r"\delta_t = e_t + \xi_{t+1}\, \delta_{t+1} J_{t+1}" in text
+    assert r"\textstyle\sum_t e_t\, z_t" in text
+    assert r"z_t = F_t + \xi_t\, J_t z_{t-1}" in text
+    (F, J), e = example.step_derivatives(), example.responses()
+    xi, delta, z = numpy.random.default_rng(0).uniform(0, 2, 7), numpy.zeros(7), numpy.zeros(7)
+    for t in range(6):
+        z[t] = F[t] + xi[t] * J[t] * (z[t - 1] if t else 0)
+    for t in reversed(range(6)):
+        delta[t] = e[t] + (xi[t + 1] * delta[t + 1] * J[t + 1] if t < 5 else 0)
+    assert delta[:6] @ F == pytest.approx(example.terms(xi[:6]).sum())
+    assert e @ z[:6] == pytest.approx(example.terms(xi[:6]).sum())
+
+
+def test_the_segments_are_as_long_as_the_sheet_says():
+    said = r"Segments are $\tau$, in the mean $1/(1 - \pi)$ or, with $\alpha > 2$, $L_0$ steps long."
+    assert said in section("cs-xi")
+    rng, T = numpy.random.default_rng(1), 400_000
+    for xi, mean in (
+        (d2lutil.regular(T, 8), 8),
+        (d2lutil.randomized(T, 1 - 1 / 8, rng=rng), 8),
+        (d2lutil.length_dependent(T, 8, 6, rng=rng), 8),
+    ):
+        assert T / (numpy.asarray(xi) == 0).sum() == pytest.approx(mean, rel=0.03)
+    with pytest.raises(ValueError, match="alpha"):
+        d2lutil.length_dependent(T, 8, 2, rng=rng)
 
 
 def test_the_calls_draw_the_weights_that_stand_beside_them():
@@ -104,10 +141,15 @@ def test_the_loop_is_the_one_that_is_run():
     assert f"\ndef {shown[0][1]}(" in text
     assert "L = L / (k * X.shape[1])" in text  # what the sheet says about the division
     assert "```python" not in PAGE
+    torch = (BOOK / "translations" / "loop_torch.py").read_text(encoding="utf-8")
+    before = torch.split("def train_chunks(")[1].split("backward()")[0]
+    assert "optimizer.zero_grad()" in before
+    assert "zero_grad" not in text.split("def train_chunks(")[1].split("\ndef ")[0]
+    assert "so call `optimizer.zero_grad()` before each pass" in section("cs-loop")
 
 
 def test_the_witnesses_have_the_numbers_of_the_clinic():
-    (row,) = (row for row in rows(section("cs-witnesses")) if row[0].startswith("six steps"))
+    (row,) = (row for row in rows(section("cs-witnesses")) if "six steps" in row[0])
     e, h, (_, J) = example.responses(), example.states()[1:], example.step_derivatives()
     open_border = sum(e[t] * J[: t + 1].prod() for t in (3, 4, 5))
     by_loss = e / example.v * h
@@ -137,6 +179,9 @@ def test_each_division_is_that_of_the_section_that_it_names():
     assert links == [*named, "ex-so-mean"]
     for name, (text, words) in named.items():
         assert words in section(name, text)
+    (pi,) = re.findall(r"^pi = ([\d.]+)$", code("randomized"), re.M)
+    assert 1 / (1 - float(pi)) == pytest.approx(10)
+    assert "at mean length 10, lag 10" in section("cs-divide")
     solution = chapter("scaling-out").split("{solution-start} ex-so-mean")[1].split("{solution-end}")[0]
     assert "divide by the number of all predictions" in solution
 
@@ -163,7 +208,8 @@ def test_what_a_symptom_shows_is_what_the_clinic_says_is_noticed():
     for symptom, mistake, *_ in rows(section("cs-symptoms"))[1:]:
         if any(text.startswith(f"{mistake};") for text in noticed):
             (text,) = (text for text in noticed if text.startswith(f"{mistake};"))
-            assert symptom in text or symptom == "the first losses of each chunk are high"
+            ours = {"the first losses of each chunk are high", "updates too large"}
+            assert symptom in text or symptom in ours
 
 
 def test_the_length_is_the_default_of_the_chapter():
@@ -203,3 +249,17 @@ def test_the_sheet_is_one_page_and_not_shrunk():
     assert wide <= 0
     width, height = map(float, re.search(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf).groups())
     assert (width, height) == pytest.approx((842, 595), abs=1)  # A4, across
+    assert b"/StructTreeRoot" in pdf  # tagged: read aloud column by column
+    assert b"127.0.0.1" not in pdf
+
+
+@pytest.mark.parametrize("base", ["https://example.org/bptt/", None])
+def test_links_of_the_sheet_lead_to_the_published_site_or_nowhere(base):
+    sheet = tool()
+    home = f'<link rel="canonical" href="{base}book/cheat-sheet.html">' if base else ""
+    with sheet.browser.start() as chromium:
+        page = chromium.new_page()
+        page.set_content(f'{home}<a href="detach-clinic.html#dc-none">1</a>')
+        page.evaluate(sheet.ABROAD)
+        found = page.get_attribute("a", "href")
+    assert found == (f"{base}book/detach-clinic.html#dc-none" if base else None)

@@ -26,7 +26,11 @@ def parse(path):
 
 @pytest.fixture(scope="module")
 def soups():
-    pages = [path for path in SITE.rglob("*.html") if "_static" not in path.parts]  # the theme's templates
+    pages = [
+        path
+        for path in SITE.rglob("*.html")
+        if not {"_static", "slides"} & {*path.relative_to(SITE).parts}  # templates of the theme, decks
+    ]
     found = {path: parse(path) for path in pages}
     for soup in found.values():
         for preview in soup("template"):  # of another page: there its links are looked at

@@ -1,6 +1,7 @@
 """The page for lecturers: its links lead to the book, its clocks add up, its numbers are the example's."""
 
 import importlib.util
+import itertools
 import json
 import re
 from pathlib import Path
@@ -107,12 +108,27 @@ def test_the_page_reads_in_the_minutes_that_it_says():
 
 
 @pytest.mark.parametrize("row", table("te-goals"), ids=lambda row: row[0][:30])
-def test_a_goal_is_taught_and_shown_in_one_chapter(row):
+def test_a_goal_is_taught_and_shown_in_the_same_chapters(row):
     goal, taught, shown = row
-    (label,) = linked(shown)[2]
-    assert EXERCISES[label]["chapter"] in {SECTIONS[name]["chapter"] for name in linked(taught)[0]}
-    assert (EXERCISES[label]["level"] == 1) == ("(a cell)" not in shown), goal
-    assert EXERCISES[label]["level"] < 3
+    given = [EXERCISES[label] for label in linked(shown)[2]]
+    chapters = {SECTIONS[name]["chapter"] for name in linked(taught)[0]}
+    assert given
+    assert {exercise["chapter"] for exercise in given} <= chapters
+    levels = [exercise["level"] for exercise in given]
+    assert levels[0] == 1, goal
+    assert max(levels) == (2 if "(a cell)" in shown else 1), goal
+
+
+def test_the_paths_reach_the_goals_that_they_promise():
+    promise = "The lecture prepares the first five, the four weeks all but the last"
+    assert promise in PAGE
+    goals = [{SECTIONS[name]["chapter"] for name in linked(row[1])[0]} for row in table("te-goals")]
+    shown = {SECTIONS[name]["chapter"] for row in table("te-lecture") for name in linked(row[3])[0]}
+    read = {name for row in table("te-course") for name in linked(row[2])[1]}
+    assert all(chapters & shown for chapters in goals[:5])
+    assert [chapters <= read for chapters in goals] == [True] * (len(goals) - 1) + [False]
+    fifth = PAGE.split("A fifth week")[1].split("\n")[0]
+    assert goals[-1] <= {*linked(fifth)[1]}
 
 
 def test_the_answers_of_the_self_test():
@@ -125,12 +141,15 @@ def test_the_answers_of_the_self_test():
         [(upper - lower) / (2 * eps)],
         product,
         [1 - 0.6**2],
+        [(numpy.log(0.25 + eps) - numpy.log(0.25 - eps)) / (2 * eps)],
         sorted(values, reverse=True),
         [tosses.mean(), tosses.var()],
         [t for t in range(6) if t % 3 == 0],
     ]
     rows = table("te-before")
     assert len(rows) == len(expected)
+    assert "Seven questions" in PAGE
+    assert len(rows) == 7
     for (_, said, needed), numbers in zip(rows, expected, strict=True):
         shown = re.findall(r"[\d.]+", said.replace("−", "-").replace("½", "0.5"))
         signs = [-1 if f"−{text}" in said else 1 for text in shown]
@@ -171,13 +190,42 @@ def test_the_sentences_at_the_board_have_the_right_numbers():
     said = re.search(r"gives (.*?) and ([\d.]+)\. The column", PAGE)
     found = [number(text) for text in (*said[1].split(","), said[2])]
     assert found == pytest.approx(delta[1:], abs=6e-5)
-    states = re.search(r"with the states (.*?)\. You", PAGE)[1]
+    states = re.search(r"with the states ([^a-z]*), and", PAGE)[1]
     assert [number(text) for text in states.split(",")] == pytest.approx(example.states())
     chunks = example.terms(d2lutil.regular(6, 3))
     assert (terms != 0).sum() - (chunks != 0).sum() == 9
     window = numpy.triu(terms, -2)
     assert f"chunks of three leave {chunks.sum():.4f} of {terms.sum():.4f}" in PAGE
     assert f"the window of three leaves {window.sum():.4f}" in PAGE
+    factors = re.search(r"e_\{t-1\}\$, which is (.*?) and (\S+), with", PAGE)
+    found = [number(text) for text in (*factors[1].split(","), factors[2])]
+    assert found == pytest.approx(e[1:] * J[1:] / e[:-1])
+    assert terms[1:, 0] == pytest.approx(found * terms[:-1, 0])
+
+
+def test_the_class_can_compute_its_first_two_states():
+    """tanh(ln 2) is 0.6, and the inputs make both arguments ln 2."""
+    offsets = re.findall(r"\$x_(\d) = \\ln 2 - ([\d.]+)\$", PAGE)
+    assert [int(step) for step, _ in offsets] == [1, 2]
+    inputs = [numpy.log(2) - float(offset) for _, offset in offsets]
+    assert inputs == pytest.approx(example.x[:2])
+    assert example.states()[1:3] == pytest.approx(numpy.tanh(numpy.log([2, 2])))
+    assert example.v == 2
+    loss = (2 * example.states()[1:] - example.y) ** 2 / 2
+    assert "$(2 h_t - y_t)^2 / 2$" in PAGE
+    assert loss == pytest.approx(example.losses())
+    assert "$e_t = 2\\,(2 h_t - y_t)$" in PAGE
+    assert 2 * (2 * example.states()[1:] - example.y) == pytest.approx(example.responses())
+
+
+def test_the_coins_at_the_board_leave_what_stands_there():
+    sentence = r"(Heads, .*?) leave (\S+), and the mean over all 32 outcomes is ([\d.]+)"
+    tosses, left, mean = re.search(sentence, PAGE).groups()
+    weight = {"heads": 2, "tails": 0}
+    drawn = [1, *(weight[toss.lower()] for toss in tosses.split(", "))]
+    assert number(left) == pytest.approx(example.terms(drawn).sum(), abs=6e-5)
+    outcomes = [example.terms([1, *xi]).sum() for xi in itertools.product((0, 2), repeat=5)]
+    assert number(mean) == pytest.approx(numpy.mean(outcomes), abs=6e-5)
 
 
 # The two paths.
@@ -214,6 +262,17 @@ def test_the_lecture_prepares_its_homework():
     homework = linked(rows[-1][-1])[2]
     assert len(homework) == 3
     assert {EXERCISES[label]["chapter"] for label in homework} <= shown
+
+
+def test_a_week_takes_the_hours_that_it_says():
+    """Reading, as long again for the exercises, and two classes of 90 minutes."""
+    low, high = re.search(r"which makes (\w+) to (\w+) hours a week with both classes", PAGE).groups()
+    hours = [
+        (2 * sum(reading.read(BOOK / f"{name}.ipynb").minutes for name in linked(row[2])[1]) + 180) / 60
+        for row in table("te-course")
+    ]
+    said = ["four", "five", "six", "seven"]
+    assert [said.index(low) + 4, said.index(high) + 4] == [round(min(hours)), round(max(hours))]
 
 
 def test_four_weeks_read_every_core_chapter_once_and_in_order():

@@ -2,11 +2,11 @@
 
 ``exercises/CHAPTER.py`` is in percent format. Behind a cell ``# %% setup`` each exercise of the chapter has
 
-- ``# %% stub exercise="ex-re-row"``: what a student begins with,
-- ``# %% solution exercise="ex-re-row"``: the book's answer,
-- ``# %% wrong exercise="ex-re-row" belief="…"``: a mistake, once or more often,
-- ``# %% visible exercise="ex-re-row"``: tests that a student sees; they look at the form,
-- ``# %% hidden exercise="ex-re-row"``: tests that only the grader has; they look at the truth,
+- ``# %% stub exercise="ex-re-row"``, what a student begins with,
+- ``# %% solution …``, the book's answer,
+- ``# %% wrong … belief="…"``, a mistake, once or more often,
+- ``# %% visible …``, tests that a student sees, which look at the form,
+- ``# %% hidden …``, tests that only the grader has, which look at the truth,
 
 in this order. A comment ``# left out: ex-…: why`` in the setup names an exercise that has no test.
 """
@@ -21,6 +21,7 @@ import re
 import symtable
 import sys
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from textwrap import indent
@@ -71,14 +72,7 @@ def cells(text):
 
 
 def read(path):
-    """Return the exercises of a file.
-
-    Raises
-    ------
-    ValueError
-        A file that does not begin with its setup, a cell of an unknown kind or in another order, a mistake
-        without the belief behind it, or an exercise that is there twice.
-    """
+    """Return the exercises of a file; a ValueError says what is not of this form."""
     first, *others = cells(path.read_text(encoding="utf-8"))
     if first[0] != "setup" or any(kind == "setup" for kind, _, _ in others):
         raise ValueError(f"{path.name}: allowed is one cell `# %% setup`, the first")
@@ -123,16 +117,29 @@ def bound(source):
     return {one.get_name() for one in table.get_symbols() if one.is_assigned() or one.is_imported()}
 
 
+def statements(body):
+    """Return what statements do, as text that can be compared; docstrings do nothing."""
+    for node in (node for one in body for node in ast.walk(one)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = None
+    return list(map(ast.dump, body))
+
+
 def function(one, kind):
     """Return the visible or the hidden tests of an exercise as a function, which otter-grader takes.
 
     Its arguments are the names that the stub asks for. It runs behind the setup, and sees nothing else of a
     student's notebook: what a student does to a name of the setup does not reach it.
     """
-    tree = ast.parse(getattr(one, kind))
+    source = getattr(one, kind)
+    tree = ast.parse(source)
     mentioned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    arguments = ", ".join(sorted(bound(one.stub) & mentioned))
-    return f"def {kind}({arguments}):\n{indent(ast.unparse(tree), '    ')}\n"
+    text = f"def {kind}({', '.join(sorted(bound(one.stub) & mentioned))}):\n{indent(source, '    ')}\n"
+    if statements(ast.parse(text).body[0].body) != statements(tree.body):
+        raise ValueError(
+            f"{one.label}: the {kind} tests have a text over several lines; allowed: single lines"
+        )
+    return text
 
 
 def attempt(setup, answer, one):
@@ -153,11 +160,6 @@ def attempt(setup, answer, one):
     return raised
 
 
-def says(error):
-    """Return whether tests failed by an assertion that has a message."""
-    return isinstance(error, AssertionError) and bool(str(error).strip())
-
-
 def faults(setup, one):
     """Return what is wrong with an exercise, one line each."""
     found = []
@@ -165,11 +167,11 @@ def faults(setup, one):
     if any(raised):
         found.append(f"the solution must pass; visible and hidden tests raise {raised}")
     visible, _ = attempt(setup, one.stub, one)
-    if not says(visible):
+    if not (isinstance(visible, AssertionError) and str(visible)):
         found.append(f"the stub must fail the visible tests by an assertion that says why, not {visible!r}")
     for belief, answer in one.wrong:
         visible, hidden = attempt(setup, answer, one)
-        if visible or not says(hidden):
+        if visible or not (isinstance(hidden, AssertionError) and str(hidden)):
             wanted = (
                 f"{belief!r} must pass visible tests, and fail hidden ones by an assertion that says why"
             )
@@ -205,6 +207,7 @@ def clashes(chapter):
 
 def check(path):
     """Try the exercises of a file; return a line for each, with its seconds, and the number of faults."""
+    warnings.filterwarnings("ignore", "cannot download")  # each attempt would say so
     start, chapter = time.process_time(), read(path)
     found = [line for line in (differences(chapter), *clashes(chapter)) if line]
     exec(compile(chapter.setup, "setup", "exec"), {})
@@ -219,9 +222,8 @@ def check(path):
 
 def report(name, what, start, found):
     """Return a line, and one more for each fault."""
-    seconds = time.process_time() - start
-    verdict = "FAULTY" if found else "ok"
-    return "\n    ".join([f"{name:20s} {what:32s} {seconds:6.2f} s  {verdict}", *found])
+    line = f"{name:20s} {what:32s} {time.process_time() - start:6.2f} s  {'FAULTY' if found else 'ok'}"
+    return "\n    ".join([line, *found])
 
 
 def main():

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import html
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -24,10 +25,19 @@ from pypdf.generic import NameObject, create_string_object
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "book" / "figures"
 FORMATS = {"svg": "image/svg+xml", "pdf": "application/pdf"}
-OPTION = "--InlineBackend.figure_formats={'png', 'svg', 'pdf'}"  # of a kernel
+# Of a kernel. matplotlib computes a layout anew for each format, and begins where the last one ended.
+# IPython would begin with SVG, and some pictures would come out otherwise than without it: PNG goes first.
+OPTIONS = [
+    "--InlineBackend.figure_formats={'png', 'svg', 'pdf'}",
+    "--IPKernelApp.exec_lines="
+    "(lambda by_kind: by_kind.update({'image/svg+xml': by_kind.pop('image/svg+xml')}))"
+    "(get_ipython().display_formatter.formatters)",
+]
 LICENSE = "https://creativecommons.org/licenses/by-sa/4.0/"
 DRAWN = re.compile(r"```\{figure\} (\S+\.svg)\n:name: (\S+)\n:alt: (.*)\n\n((?:.+\n)+?)```")
 ROLE = re.compile(r"\{term\}`([^`<]*?)(?:\s*<[^`]*>)?`|\[([^\]]*)\]\([^)]*\)|\*([^*]+)\*")
+# Of a path or place in an SVG: digits too fine to be seen, and space beside letters.
+SPARE = re.compile(r"([1-9]\d*\.\d\d)\d+|\s(?=[A-Z\n])|(?<=[A-Z]) ")
 # "(Figure 3)", "of equation 2"
 POINTER = re.compile(
     r"(?:\s(?:of|in|from))?\s*\(?(?:\{(?:eq|ref|numref|cite:?\w*)\}`[^`]*`|\[\]\([^)]*\))\)?"
@@ -60,8 +70,7 @@ class About(NamedTuple):
 
 
 def digest(content):
-    """Return the digest of what a page shows: bytes, or a notebook's base64."""
-    content = base64.b64decode(content) if isinstance(content, str) else content
+    """Return the digest of what a page shows."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -86,10 +95,10 @@ def figures(cells):
         extras = cell.metadata.get("mystnb", {})
         name = extras.get("figure", {}).get("name")
         for output in cell.get("outputs", []) if name else []:
-            png = output.get("data", {}).get("image/png")
+            png = base64.b64decode(output.get("data", {}).get("image/png", ""))
             if png:
-                words = extras["image"]["alt"]
-                yield About(name, plain(extras["figure"]["caption"]), words, digest(png)), output
+                title, words = plain(extras["figure"]["caption"]), extras["image"]["alt"]
+                yield About(name, title, words, digest(png)), output
 
 
 def drawings(folder):
@@ -101,11 +110,13 @@ def drawings(folder):
 
 
 def stamp_svg(text, about):
-    """Return an SVG that says what it is and whose, and neither when nor with what it was made."""
+    """Return an SVG that says what it is and whose, not when nor with what it was made; to 0.01 points."""
     author, source = citation(about.name)
     values = {"author": author, "citation": source, "license": LICENSE, **about._asdict()}
     lines = METADATA.format(**{key: html.escape(value, quote=False) for key, value in values.items()})
     text = re.sub(r"\s*<(metadata|title|desc)\b.*?</\1>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(?<=\s[dxy]=")[^"]+', lambda found: SPARE.sub(r"\1", found[0]), text)
+    text = re.sub(r"\n +", "\n", text)
     return re.sub(r"(<svg\b[^>]*>)", lambda tag: f"{tag[1]}\n {lines}", text, count=1)
 
 
@@ -136,7 +147,7 @@ def write(about, svg, pdf, folder=FOLDER):
 
 
 def take(notebook, folder=FOLDER, shown=None):
-    """Write the figures of a chapter that was executed with ``OPTION``, and leave only PNG in its outputs.
+    """Write the figures of a chapter that was executed with ``OPTIONS``, and leave only PNG in its outputs.
 
     Parameters
     ----------
@@ -196,6 +207,7 @@ def main(paths):
             write(about, path.read_text(encoding="utf-8"), run.stdout)
         renew(about)
     others = []
+    os.environ.update(notebooks.ONE_THREAD)  # as `make run` draws
     for path in paths or notebooks.chapters():
         shown = [about for about, _ in figures(nbformat.read(path, as_version=4).cells)]
         if any(map(stale, shown)):

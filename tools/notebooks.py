@@ -38,7 +38,7 @@ def execute(path):
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
         coalesce_streams=True,
-        extra_arguments=[figures.OPTION],
+        extra_arguments=figures.OPTIONS,
     )
     client.execute()
     notebook.metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}

@@ -17,6 +17,12 @@ SITE = ROOT / "_build" / "html"
 PAGE = "book/cheat-sheet.html"
 PRINTABLE = {"width": 1062, "height": 740}  # pixels of A4 across, without the margins of the style sheet
 PDF = ROOT / "_build" / "pdf" / "cheat-sheet.pdf"
+# A sheet leaves the server that it is printed from: links lead to the published site, or nowhere.
+ABROAD = """() => {
+    const home = document.querySelector("link[rel=canonical]");
+    document.querySelectorAll("a[href]").forEach(link => home
+        ? link.href = new URL(link.getAttribute("href"), home.href)
+        : link.removeAttribute("href")); }"""
 
 
 def number_of_pages(pdf):
@@ -34,7 +40,8 @@ def sheet(site=SITE):
         page.goto(f"{address}/{PAGE}", wait_until="networkidle")
         page.emulate_media(media="print")
         wide = page.evaluate("document.documentElement.scrollWidth") - PRINTABLE["width"]
-        return page.pdf(prefer_css_page_size=True), wide
+        page.evaluate(ABROAD)
+        return page.pdf(prefer_css_page_size=True, tagged=True), wide
 
 
 def main():

@@ -14,11 +14,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from docutils import nodes
-from sphinx.util.docutils import SphinxRole
+from sphinx.util.docutils import ReferenceRole, SphinxRole
 
 PDF, SHEET = "backpropagation-through-time.pdf", "cheat-sheet.pdf"
+DECKS = "book/slides"
 # not printed …
-SKIPPED = {"_static", "figures", "__pycache__", ".ipynb_checkpoints"}
+SKIPPED = {"_static", "figures", "slides"}
+SKIPPED |= {"__pycache__", ".ipynb_checkpoints"}
 
 
 def addresses(environ, chapter):
@@ -128,6 +130,26 @@ class Printed(SphinxRole):
         return [nodes.raw("", link, format="html")], []
 
 
+class Slides(ReferenceRole):
+    """Go on with a sentence: a link to a deck of slides.
+
+    ``{slides}`words <lecture>``` makes the words a link, and is nothing
+    elsewhere than on the site.
+    """
+
+    def run(self):
+        """Return the link as a piece of HTML."""
+        if not Path(self.env.srcdir, DECKS, f"{self.target}.md").is_file():
+            message = self.inliner.reporter.warning(
+                f"no deck {self.target!r} in {DECKS}"
+            )
+            return [], [message]
+        up = "../" * self.env.docname.count("/")
+        address = f"{up}slides/{self.target}.html"
+        link = f' <a href="{address}">{escape(self.title)}</a>'
+        return [nodes.raw("", link, format="html")], []
+
+
 def button(text, tooltip, icon, url):
     """Return a link as the theme's header wants it."""
     about = {"text": text, "tooltip": tooltip, "icon": icon, "url": url}
@@ -189,6 +211,7 @@ def setup(app):
     """Add the buttons after the theme has made its own."""
     app.add_role("forms", Forms())
     app.add_role("printed", Printed())
+    app.add_role("slides", Slides())
     app.connect("html-page-context", add_buttons, priority=600)
     app.connect("build-finished", copy_pdf)
     return {"version": "1", "parallel_read_safe": True}

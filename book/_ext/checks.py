@@ -20,6 +20,7 @@ from html import escape
 from pathlib import Path
 
 from docutils import nodes
+from quoted import folder
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxRole
 
@@ -77,7 +78,7 @@ class Minutes(SphinxRole):
         """Return the number and its unit as text."""
         minutes = 0
         for chapter in self.text.split():
-            path = Path(self.env.srcdir) / "book" / f"{chapter}.ipynb"
+            path = folder(self.env) / f"{chapter}.ipynb"
             self.env.note_dependency(str(path))
             minutes += reading.read(path).minutes
         unit = "minute" if minutes == 1 else "minutes"
@@ -89,7 +90,7 @@ class Checks(SphinxRole):
 
     def run(self):
         """Return the number as text; a chapter without any is a warning."""
-        path = Path(self.env.srcdir) / "book" / "mutants.json"
+        path = folder(self.env) / "mutants.json"
         self.env.note_dependency(str(path))
         seen = json.loads(path.read_text(encoding="utf-8"))
         chapters = seen if self.text == "all" else [self.text]
@@ -109,7 +110,7 @@ def leave_signs(app, pagename, templatename, context, doctree):
     ``book/moved.json`` maps ``page#anchor`` to ``page#anchor``. A sign shows
     only to who came for its anchor, and ``book.js`` leads on at once.
     """
-    path = Path(app.srcdir) / "book" / "moved.json"
+    path = folder(app.env) / "moved.json"
     moved = json.loads(path.read_text(encoding="utf-8"))
     signs = [
         f'<p class="moved" id="{escape(old.partition("#")[2])}">This part '
@@ -123,6 +124,7 @@ def leave_signs(app, pagename, templatename, context, doctree):
 
 def setup(app):
     """Register the roles, the list and the signs."""
+    app.setup_extension("quoted")
     app.add_role("minutes", Minutes())
     app.add_role("checks", Checks())
     app.connect("doctree-read", list_checks)

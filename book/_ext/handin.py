@@ -48,12 +48,12 @@ class Notebook(SphinxRole):
         if path is None:
             return [], []
         up = "../" * self.env.docname.count("/")
-        about = f'aria-label="Notebook of the exercises: {self.text}"'
+        about = f'aria-label=".ipynb with the exercises of {self.text}"'
         links = [
             f'<a href="{up}{FOLDER}/{path.name}" download {about}>.ipynb</a>'
         ]
         place = addresses(os.environ, f"{FOLDER}/{path.stem}").get("Colab")
-        about = f'aria-label="Exercises on Colab: {self.text}"'
+        about = f'aria-label="Colab, with the exercises of {self.text}"'
         links += [f'<a href="{place}" {about}>Colab</a>'] if place else []
         return [nodes.raw("", " · ".join(links), format="html")], []
 

@@ -142,6 +142,12 @@ class FlatTranslator(MarkdownTranslator):
         self.add_block("\n".join(["$$", node.astext().strip(), *tag, "$$"]))
         raise nodes.SkipNode
 
+    def visit_literal_block(self, node):
+        """Write code; where no language is named, Sphinx means Python."""
+        if node.get("language") == "default":
+            node["language"] = "python"
+        super().visit_literal_block(node)
+
     def visit_exercise_enumerable_node(self, node):
         """Begin an exercise under a heading of its own."""
         self.add_cut("exercise")
@@ -192,6 +198,7 @@ class FlatTranslator(MarkdownTranslator):
         """Leave out what is meant for another format, and anchors."""
         raise nodes.SkipNode
 
+    visit_comment = visit_raw
     visit_script = visit_raw
     visit_target = visit_raw
     visit_label = visit_raw  # of a source: its author and year follow

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from docutils import nodes
 
-GREEK = {"tau": "τ", "pi": "π", "xi": "ξ", "lambda": "λ", "rho": "ρ"}
+SIGNS = {"tau": "τ", "pi": "π", "xi": "ξ", "lambda": "λ", "rho": "ρ"}
+SIGNS |= {"odot": "⊙", "cdot": "·", "dots": "…", ",": ""}
 LONGEST = 200  # characters that search engines show of a description
 LOST = (
     "<h1>This page is not here</h1>"
@@ -63,7 +64,9 @@ def describe(doctree):
     for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
         text = " ".join(paragraph.astext().split())
         text = re.sub(
-            r"\\([A-Za-z]+)", lambda name: GREEK.get(name[1], name[1]), text
+            r"\\([A-Za-z]+|,)",
+            lambda name: SIGNS.get(name[1], name[1]),
+            text,
         )
         if len(text) > 40:
             if len(text) <= LONGEST:

@@ -71,23 +71,17 @@ class PlainTranslator(FlatTranslator):
 
 
 class Place:
-    """What the translator asks of a builder: where it is, and addresses."""
+    """What the translator asks of a builder: book, page, and addresses."""
 
     def __init__(self, app, pagename):
-        self.app, self.env, self.config = app, app.env, app.config
-        self.srcdir, self.current_doc_name = app.srcdir, pagename
-        self.name = self.format = "plain"
-        self.sec_numbers = app.env.toc_secnumbers.get(pagename, {})
+        self.env, self.config = app.env, app.config
+        self.current_doc_name = pagename
 
     def address(self, docname, uri="", anchor=""):
         """Return where a reference leads: to a page beside this one."""
         page = uri or (f"#{anchor}" if anchor else "")
         own = f"{Path(docname).name}.html"
         return own + page if page.startswith("#") else page
-
-    def get_target_uri(self, docname, typ=None):
-        """Return the address of a page below the site's."""
-        return f"{docname}.html"
 
 
 def shown(alt):
@@ -105,15 +99,7 @@ def fenced(text, language=""):
 def cell_text(cell):
     """Return a cell's code, what it printed, and the words of its figure.
 
-    Parameters
-    ----------
-    cell : nbformat.NotebookNode
-        A cell that the site shows; what its tags remove is left out.
-
-    Returns
-    -------
-    str
-        Markdown.
+    What its tags remove is left out.
     """
     tags = cell.metadata.get("tags", [])
     about, parts = cell.metadata.get("mystnb", {}), []
@@ -132,7 +118,7 @@ def cell_text(cell):
 
 
 def page_text(doctree, place, cells):
-    """Return a page as plain text.
+    """Return a page as Markdown.
 
     Parameters
     ----------
@@ -141,11 +127,6 @@ def page_text(doctree, place, cells):
     place : Place
     cells : list of nbformat.NotebookNode
         Those of its notebook; empty for a page that is none.
-
-    Returns
-    -------
-    str
-        Markdown with a line's end at its end.
     """
     translator = PlainTranslator(doctree, place)
     doctree.walkabout(translator)

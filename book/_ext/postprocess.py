@@ -224,7 +224,7 @@ def finish_all(app, exception):
     texts = {
         path: finish(path.read_text(encoding="utf-8"), path)
         for path in sorted(Path(app.outdir).rglob("*.html"))
-        if "_static" not in path.parts
+        if not {"_static", "slides"} & {*path.relative_to(app.outdir).parts}
     }
     for path in texts:
         path.write_text(

@@ -25,6 +25,11 @@ def read(path):
     }
 
 
+def folder(env):
+    """Return where the chapters are."""
+    return Path(env.srcdir, env.config.book_folder)
+
+
 class Result(SphinxRole):
     """Insert the number; a missing one is a warning, and so an error."""
 
@@ -32,7 +37,7 @@ class Result(SphinxRole):
         """Return the number as text."""
         chapter, _, name = self.text.rpartition(":")
         chapter = chapter or Path(self.env.docname).name
-        path = Path(self.env.srcdir) / "book" / f"{chapter}.ipynb"
+        path = folder(self.env) / f"{chapter}.ipynb"
         self.env.note_dependency(str(path))
         results = read(path) if path.is_file() else {}
         if name not in results:
@@ -45,6 +50,7 @@ class Result(SphinxRole):
 
 
 def setup(app):
-    """Register the role."""
+    """Register the role, and where the chapters are, from the sources."""
+    app.add_config_value("book_folder", "book", "env")
     app.add_role("result", Result())
     return {"version": "1", "parallel_read_safe": True}

@@ -63,6 +63,28 @@ def add_links(app, pagename, templatename, context, doctree):
         context["body"] = offer(context["body"], folder, up)
 
 
+def names(folder):
+    """Return the names of the figures that have both files in a folder."""
+    return {
+        path.stem
+        for path in folder.glob("*.svg")
+        if has_files(folder, path.stem)
+    }
+
+
+def changed_pages(app, env, added, changed, removed):
+    """Return the pages with figures whose files came or went.
+
+    Sphinx would not write them again: nothing that it reads has changed.
+    """
+    if app.builder.format != "html":
+        return []
+    labels = env.get_domain("std").anonlabels
+    now = names(Path(app.srcdir, "book", FIGURES))
+    before = names(Path(app.outdir, FIGURES))
+    return {labels[name][0] for name in now ^ before if name in labels}
+
+
 def copy_files(app, exception):
     """Put the files where the pages look for them."""
     source = Path(app.srcdir, "book", FIGURES)
@@ -78,6 +100,7 @@ def copy_files(app, exception):
 
 def setup(app):
     """Add the links when a page is written, the files when all are."""
+    app.connect("env-get-outdated", changed_pages)
     app.connect("html-page-context", add_links)
     app.connect("build-finished", copy_files)
     return {"version": "1", "parallel_read_safe": True}

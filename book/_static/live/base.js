@@ -137,8 +137,8 @@ const live = (() => {
     const of = event => handles().find(({key}) => key === event.target.closest("[data-handle]")?.dataset.handle);
     let held;
     const value = (moved, event) => {
-      const corner = picture.getBoundingClientRect();
-      return moved.at && nearest(moved, moved.at(event.clientX - corner.left, event.clientY - corner.top));
+      const corner = picture.getBoundingClientRect(), scale = picture.getAttribute("width") / corner.width;  // not 1 on a slide
+      return moved.at && nearest(moved, moved.at(scale * (event.clientX - corner.left), scale * (event.clientY - corner.top)));
     };
     picture.addEventListener("pointerdown", event => {
       const taken = of(event);
