@@ -27,7 +27,7 @@ def later_loss(start, hand_on):
 
 # %% stub exercise="ex-dc-short"
 lost_losses = ...  # the steps whose losses are dropped, from 1: a list
-exit_short = ...  # the exit of the six-step example, a number
+exit_short = ...  # the exit, the gradient of v, a number
 
 
 # %% solution exercise="ex-dc-short"
@@ -135,7 +135,8 @@ def entrances(ways):
     """Return the entrance of each way to hand the state on, in a list.
 
     ways holds functions: each is a `hand_on` of `later_loss`. The entrance
-    is the derivative of later_loss by the state before step 1, a number.
+    is what autograd returns for the derivative of later_loss by the state
+    before step 1, a number.
     """
     ...
 
@@ -197,7 +198,8 @@ for weights in ((0, 1), (1, 0), (0.5, 0, 2, 0, 1)):
     for xi, entrance in zip(weights, found, strict=True):
         assert abs(entrance - xi * reaching) < 1e-6, (
             f"ways with the weights {weights}: at the weight {xi} the "
-            f"entrance is {entrance:.4f}. Who has written that number?"
+            f"entrance is {entrance:.4f}. Has the pass of this way written "
+            "that number?"
         )
 
 

@@ -6,18 +6,21 @@ num_questions = 55  # the comparisons of the chapter
 
 def numbers(name, value, shape=()):
     """Return an answer as an array of floats, or say what form it has."""
+    missing = value is ... or value is None
+    assert not missing, f"{name} is still to be computed"
     try:
         array = numpy.asarray(value, dtype=float)
     except (TypeError, ValueError):
         array = numpy.array(numpy.nan)
-    assert numpy.isfinite(array).all(), f"{name} is still to be computed"
+    finite = numpy.isfinite(array).all()
+    assert finite, f"{name} is no finite number, and no list of them"
     given = array.shape
     assert given == shape, f"{name} has the shape {given}; wanted: {shape}"
     return array
 
 
 # %% stub exercise="ex-ev-bound"
-alone = ...  # the smallest effect that is resolved, in percent, two digits
+alone = ...  # the smallest effect that is resolved, in percent, two decimals
 among = ...  # the same as one of the comparisons of the chapter
 
 # %% solution exercise="ex-ev-bound"
@@ -135,6 +138,12 @@ def gain(a, b):
     return group / ((a - b).std(ddof=1) / n**0.5)
 
 
+# %% wrong exercise="ex-ev-pairs" belief="percents of one number are as good as logarithms"
+def gain(a, b):
+    unpaired = numpy.hypot(a.std(ddof=1), b.std(ddof=1))
+    return unpaired / (a - b).std(ddof=1)
+
+
 # %% wrong exercise="ex-ev-pairs" belief="pairs can only help"
 def gain(a, b):
     a, b = 100 * numpy.log(a), 100 * numpy.log(b)
@@ -154,7 +163,7 @@ rng = numpy.random.default_rng(1)
 for shared, size in [(1.0, 10), (0.5, 10), (0.0, 20), (-0.6, 10)]:
     luck, own = rng.normal(size=size), rng.normal(size=size)
     a_drawn = 170 * numpy.exp(luck / 100)
-    b_drawn = 160 * numpy.exp((shared * luck + own / 2) / 100)
+    b_drawn = 40 * numpy.exp((shared * luck + own / 2) / 100)
     logs = numpy.log([a_drawn, b_drawn])
     (v_a, c), (_, v_b) = numpy.cov(logs)  # var(a - b) = v_a + v_b - 2 c
     wanted = numpy.sqrt((v_a + v_b) / (v_a + v_b - 2 * c))
@@ -162,7 +171,8 @@ for shared, size in [(1.0, 10), (0.5, 10), (0.0, 20), (-0.6, 10)]:
     assert abs(got / wanted - 1) < 0.03, (
         f"gain, correlation {c / (v_a * v_b) ** 0.5:.2f} in {size} pairs: "
         f"{got:.2f} is too {'large' if got > wanted else 'small'}. What is "
-        "the variance of a difference of numbers that are independent?"
+        "the variance of a difference of numbers that are independent, and "
+        "which numbers scatter here?"
     )
 
 
@@ -328,7 +338,7 @@ def all_sums(differences):
 
 rng = numpy.random.default_rng(3)
 for size, middle in [(3, 1.0), (8, 0.0), (10, 0.8), (10, -0.5), (6, 9.0)]:
-    drawn = rng.normal(loc=middle, size=size).round(1)
+    drawn = (4 * rng.normal(loc=middle, size=size)).round() / 4  # exact sums
     sums = abs(all_sums(drawn))
     wanted = (sums >= abs(drawn.sum()) - 1e-9).mean()
     got = numbers("share", share(drawn))

@@ -8,11 +8,14 @@ from mxnet import autograd, np
 
 def numbers(name, value, shape=()):
     """Return an answer as an array of floats, or say what form it has."""
+    missing = value is ... or value is None
+    assert not missing, f"{name} is still to be computed"
     try:
         array = numpy.asarray(value, dtype=float)
     except (TypeError, ValueError):
         array = numpy.array(numpy.nan)
-    assert numpy.isfinite(array).all(), f"{name} is still to be computed"
+    finite = numpy.isfinite(array).all()
+    assert finite, f"{name} is no finite number, and no list of them"
     given = array.shape
     assert given == shape, f"{name} has the shape {given}; wanted: {shape}"
     return array
@@ -237,12 +240,12 @@ for step, shape in [
     given = [np.array(part, dtype="float64") for part in (W, h, nu, s)]
     found = uoro_parts(step, *given)
     off = abs(numbers("ν F", found[0], shape) - nu_F.reshape(shape))
-    assert off.max() < 1e-6, (
+    assert off.max() < 1e-5, (
         f"ν F, {step.__name__}: differs from finite differences. Which "
         "number does an entry of W change: a state, or ν times the states?"
     )
     off = abs(numbers("s Jᵀ", found[1], (n,)) - s_J)
-    assert off.max() < 1e-6, (
+    assert off.max() < 2e-3, (  # from one side, too
         f"s Jᵀ, {step.__name__}: differs from finite differences. A row "
         "that goes back is multiplied by J; here a change goes forward"
     )

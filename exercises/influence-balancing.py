@@ -265,8 +265,9 @@ for tau in (45, 52, 60, 80):
 def mean_distance(num_steps, lr, mean_length):
     """Return the mean of w - w* at the last of num_steps steps.
 
-    The mean of all `runs`, cut with the constant probability
-    1/mean_length. Do not draw.
+    The mean of all `runs` with unbiased cuts: xi is 0 with the constant
+    probability 1/mean_length at each step, and otherwise the weight that
+    makes its mean 1. Do not draw.
     """
     ...
 

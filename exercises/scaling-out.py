@@ -4,7 +4,8 @@ import itertools
 import numpy
 
 # %% stub exercise="ex-so-mean"
-# In the colleague's average a column of the first two workers counts 1.
+# The workers have 3, 3 and 2 columns. In the colleague's average a column of
+# the first two counts 1.
 third_counts = ...  # how much a column of the third worker counts
 
 
@@ -190,6 +191,16 @@ def all_reduce(values, arrival, dtype):
 fewest_workers = 2
 
 
+# %% wrong exercise="ex-so-order" belief="the server rounds once, when all have arrived"
+def all_reduce(values, arrival, dtype):
+    if dtype == "float64":
+        return sum(values)
+    return numpy.float32(sum(values[i] for i in arrival))
+
+
+fewest_workers = 3
+
+
 # %% visible exercise="ex-so-order"
 found = all_reduce([1, 2, 4], (2, 0, 1), "float32")
 assert found is not None, "all_reduce returns nothing yet"
@@ -200,7 +211,11 @@ assert numpy.shape(fewest_workers) == (), "fewest_workers is one number"
 
 # %% hidden exercise="ex-so-order"
 places = list(itertools.permutations(range(3)))
-for values in ([1e17, 1, -1e17], [3.0, -(2.0**60), 2.0**60]):
+for values in (
+    [1e17, 1, -1e17],
+    [3.0, -(2.0**60), 2.0**60],
+    [2.0**24, 1.0, 1.0],  # float64 holds every sum of these
+):
     single = numpy.array(values, dtype="float32")
     double = numpy.array(values, dtype="float64")
     for place in places:
@@ -208,7 +223,7 @@ for values in ([1e17, 1, -1e17], [3.0, -(2.0**60), 2.0**60]):
         found = all_reduce(values, place, "float32")
         assert float(found) == float((first + second) + third), (
             f"float32, {values} arriving as {place}: the server adds the "
-            "third number to what it has kept of the first two"
+            "third number to what float32 keeps of the first two"
         )
         found = all_reduce(values, place, "float64")
         assert float(found) == float((double[0] + double[1]) + double[2]), (
