@@ -56,3 +56,22 @@ def test_a_notebook_older_than_its_exercises_is_not_handed_out(notebooks, tmp_pa
     assert links() == []
     handin.copy_notebooks(app, None)
     assert not (app.outdir / "exercises").exists()
+
+
+@pytest.mark.parametrize("handed_out", [False, True])
+def test_the_table_has_a_column_for_notebooks_where_there_are_some(notebooks, handed_out):
+    if handed_out:
+        (notebooks / "recursion-exercises.ipynb").touch()
+    noted, parsed = [], []
+    table = object.__new__(handin.Table)
+    env = SimpleNamespace(docname="book/teach", note_dependency=noted.append)
+    table.state = SimpleNamespace(
+        document=SimpleNamespace(settings=SimpleNamespace(env=env)),
+        nested_parse=lambda lines, offset, found: parsed.extend(lines),
+    )
+    table.content_offset = 0
+    table.run()
+    assert parsed[0].endswith("points | notebook |" if handed_out else "points |")
+    assert len({line.count(" |") for line in parsed}) == 1
+    # a notebook that comes later has the page read again
+    assert str(notebooks / "recursion-exercises.ipynb") in noted

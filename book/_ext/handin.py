@@ -2,8 +2,7 @@
 
 The directive ``{hand-in}`` has a row for each chapter. On the site a row
 leads to the notebook, which lies beside the pages, and to Colab where its
-place there is known; elsewhere, and where no notebook has been written since
-the exercises changed, it only counts.
+place there is known. A notebook older than its exercises is not handed out.
 """
 
 import os
@@ -23,9 +22,7 @@ import exercises  # noqa: E402  (what is handed out, and what is counted)
 import handout  # noqa: E402
 
 FOLDER = "exercises"
-HEAD = (
-    "| chapter | exercises | points | notebook |\n| --- | --- | --- | --- |"
-)
+HEAD = ["chapter", "exercises", "points"]
 
 
 def written(name):
@@ -63,17 +60,22 @@ class Table(SphinxDirective):
 
     def run(self):
         """Return the table."""
-        rows = []
-        for path in exercises.files():
-            self.env.note_dependency(str(path))
+        files = exercises.files()
+        handed_out = [path.stem for path in files if written(path.stem)]
+        head = [*HEAD, "notebook"] if handed_out else HEAD
+        rows = [head, ["---"] * len(head)]
+        for path in files:
+            for file in (
+                path,
+                handout.NOTEBOOKS / handout.file_name(path.stem),
+            ):
+                self.env.note_dependency(str(file))
             points = handout.points(exercises.read(path))
-            rows.append(
-                f"| [](/book/{path.stem}.ipynb) | {len(points)} "
-                f"| {sum(points.values())} | {{hand-in}}`{path.stem}` |"
-            )
-        lines = StringList(
-            [*HEAD.splitlines(), *rows], source=self.env.docname
-        )
+            chapter = f"[](/book/{path.stem}.ipynb)"
+            rows.append([chapter, len(points), sum(points.values())])
+            rows[-1] += [f"{{hand-in}}`{path.stem}`"] if handed_out else []
+        lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+        lines = StringList(lines, source=self.env.docname)
         found = nodes.container()
         self.state.nested_parse(lines, self.content_offset, found)
         return found.children
