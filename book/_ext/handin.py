@@ -21,7 +21,7 @@ sys.path.append(str(ROOT / "tools"))
 import exercises  # noqa: E402  (what is handed out, and what is counted)
 import handout  # noqa: E402
 
-FOLDER = "exercises"
+FOLDER, PAGE = "exercises", "book/teach"
 HEAD = ["chapter", "exercises", "points"]
 
 
@@ -61,24 +61,35 @@ class Table(SphinxDirective):
     def run(self):
         """Return the table."""
         files = exercises.files()
-        handed_out = [path.stem for path in files if written(path.stem)]
-        head = [*HEAD, "notebook"] if handed_out else HEAD
+        links = bool(handed_out())
+        head = [*HEAD, "notebook"] if links else HEAD
         rows = [head, ["---"] * len(head)]
         for path in files:
-            for file in (
-                path,
-                handout.NOTEBOOKS / handout.file_name(path.stem),
-            ):
-                self.env.note_dependency(str(file))
+            self.env.note_dependency(str(path))
             points = handout.points(exercises.read(path))
             chapter = f"[](/book/{path.stem}.ipynb)"
             rows.append([chapter, len(points), sum(points.values())])
-            rows[-1] += [f"{{hand-in}}`{path.stem}`"] if handed_out else []
+            rows[-1] += [f"{{hand-in}}`{path.stem}`"] if links else []
         lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
         lines = StringList(lines, source=self.env.docname)
         found = nodes.container()
         self.state.nested_parse(lines, self.content_offset, found)
         return found.children
+
+
+def handed_out():
+    """Return the paths of the notebooks that are up to date."""
+    return list(
+        filter(None, (written(path.stem) for path in exercises.files()))
+    )
+
+
+def changed_pages(app, env, added, changed, removed):
+    """Return the page with the table if notebooks came or went."""
+    now = {path.name for path in handed_out()}
+    before = {path.name for path in Path(app.outdir, FOLDER).glob("*.ipynb")}
+    html = app.builder.format == "html"
+    return [PAGE] if html and now != before and PAGE in env.found_docs else []
 
 
 def copy_notebooks(app, exception):
@@ -87,9 +98,7 @@ def copy_notebooks(app, exception):
         return
     target = Path(app.outdir, FOLDER)
     shutil.rmtree(target, ignore_errors=True)
-    for path in filter(
-        None, map(written, [one.stem for one in exercises.files()])
-    ):
+    for path in handed_out():
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
 
@@ -98,5 +107,6 @@ def setup(app):
     """Add the table, its links, and what they lead to."""
     app.add_role("hand-in", Notebook())
     app.add_directive("hand-in", Table)
+    app.connect("env-get-outdated", changed_pages)
     app.connect("build-finished", copy_notebooks)
     return {"version": "1", "parallel_read_safe": True}
