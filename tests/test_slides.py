@@ -364,6 +364,87 @@ def test_the_witnesses():
     close([row[2] for row in (meant, kept, last, twice)], exits)
 
 
+def spoken():
+    """Return, for slides of the lecture, what their notes have to say, with numbers from the example."""
+
+    def shown(*values):
+        return [f"{value:.4f}".rstrip("0").rstrip(".").replace("-", "−") for value in values]
+
+    def chunks(tau, place):
+        xi = numpy.ones(6)
+        xi[place::tau] = 0
+        return example.terms(xi)
+
+    states, window = example.state_terms(), numpy.triu(terms, -2)
+    delta = [e[5]]
+    for t in (4, 3, 2, 1, 0):
+        delta.insert(0, e[t] + delta[0] * J[t + 1])
+    three = terms[:3, :3].sum(axis=0) / F[:3]
+    seventh = shown(0.216 + 0.45 * total[5])[0]
+    twice, once = shown(three @ total[:3], terms[:3].sum())
+    rows = shown(*chunks(3, 0).sum(axis=1)[4:], *window.sum(axis=1)[4:])
+    moved = shown(chunks(3, 1).sum(), chunks(3, 2).sum())
+    pairs = [chunks(2, place).sum() for place in (0, 1)]
+    draws = numpy.array(list(itertools.product([0, 1], repeat=5)))
+    spread = []
+    for pi in (0.99, 0.5):
+        g = numpy.array([example.terms([1, *draw]).sum() for draw in draws / pi])
+        chance = numpy.where(draws, pi, 1 - pi).prod(axis=1)
+        spread.append(f"{numpy.sqrt(chance @ (g - chance @ g) ** 2):.3f}")
+    parts, kept = e / example.v * h[1:], numpy.count_nonzero
+    return {
+        "What it does now, plus what it has done so far": [f"= {sum_}" for sum_ in shown(*total[2:4])],
+        "From the states to the loss": [f"2 · (2 · 0.6 − {example.y[0]:.1f}) = {e[0]:.0f}"],
+        "The diagonal first, then two rows": [
+            "(2, 1) = −1 · 0.8 · 0.32 = {},".format(*shown(terms[1, 0])),
+            "(3, 1) = 2 · 0.45 · 0.8 · 0.32 = {}, (3, 2) = 2 · 0.45 · 0.384 = {}.".format(
+                *shown(*terms[2, :2])
+            ),
+            "The sums are {} and {}.".format(*shown(*terms.sum(axis=1)[1:3])),
+            "row 2 of the states, {} and {}.".format(*shown(*states[1, :2])),
+        ],
+        "The triangle": [
+            f"By rows the sum is {shown(terms.sum())[0]}:",
+            "column 1, without the factor e_t: {}.".format(", ".join(shown(*states[:, 0]))),
+        ],
+        "Now six steps": [
+            "δ₅ = −1 + 1 · 0.8 = {}, and δ₄ = 1 − 0.2 · 0.8 = {}; δ₃ = 2 + 0.84 · 1.2 = {}.".format(
+                *shown(*delta[4:1:-1])
+            ),
+            f"1 − 0.2 · 1.2 = {shown(e[3] + delta[4] * J[3])[0]}.",
+        ],
+        "By columns it is 1.4316 again": [f"{twice} instead of {once} for three steps"],
+        "How the loss responds to a state": [
+            f"δ₃ = {shown(delta[2])[0]}, of which the loss of step 3 itself is 2"
+        ],
+        "Follow a change through six steps": [
+            f"{value:.8f}".rstrip("0") for value in numpy.cumprod(J[1:]) / 1000
+        ],
+        "Two ways to stop after three steps": [
+            f"Answer: {kept(chunks(3, 0))} in chunks, 2 · 6, and {kept(window)} in the window"
+        ],
+        "What is left of rows 5 and 6?": [
+            f"row 5 is {rows[0]} in chunks and {rows[2]} in the window; row 6 is {rows[1]} in both"
+        ],
+        "Two triangles, or a band": ["the chunks leave {}, by another and they leave {}".format(*moved)],
+        "At a price": ["{} for rare cuts, {} for the fair coin".format(*spread)],
+        "Two witnesses for your own loop": [
+            "The exit adds up {};".format(", ".join(shown(*parts))),
+            f"the last chunk has {shown(parts[3:].sum())[0]}",
+        ],
+        "Homework, with a pencil": [
+            f"row 7 adds up to {seventh}. The two totals give {twice}",
+            "leave {} and {}, their mean is {}.".format(*shown(*pairs, numpy.mean(pairs))),
+        ],
+    }
+
+
+@pytest.mark.parametrize("title", spoken())
+def test_the_notes_say_the_numbers(title):
+    (said,) = (notes(f"## {slide}")[0] for slide in slides() if slide.startswith(f"{title}\n"))
+    assert [words for words in spoken()[title] if words not in said] == []
+
+
 # In a browser, from the copy beside the site.
 
 WALK = """async () => {
