@@ -166,7 +166,7 @@ ANSWERS = {  # what the class computes, on the slide or in its notes
     (1, "What is the number"): written(example.state_terms()[2:4, :4].ravel(), 4),
     (1, "From the state"): [", ".join(f"{v:.0f}" for v in e)],
     (1, "Which row"): written(totals, 4),
-    (1, "The loss of step 4"): written((e * totals)[2:5], 4),
+    (1, "Step 4 most"): written((e * totals)[2:5], 4),
     (2, "Three columns"): written(terms[:3, :3].sum(axis=0), 4),
     (2, "Each bracket"): [*written(terms[:3, :3].sum(axis=0), 4), *written(terms[:3, :3].sum(), 3)],
     (2, "Now all six"): back(),
