@@ -81,15 +81,32 @@ lags = [numpy.trace(terms, -k) for k in range(6)]
 
 
 def two_steps():
-    """Return rows, and δ times totals, of two steps."""
+    """Return cells, their sum, and δ times totals, of two steps, and by how much the two differ."""
     delta = numpy.array([e[0] + e[1] * J[1], e[1]])
-    return [*written(terms[:2, :2].sum(), 2), *written(delta @ totals[:2], 3)]
+    kept, twice = terms[:2, :2].sum(), delta @ totals[:2]
+    assert twice - kept == pytest.approx(terms[1, 0])
+    return [*written(terms[:2, :2][numpy.tri(2) > 0], 3), *written(kept, 2), *written(twice, 3)]
 
 
 def back():
-    """Return the six δ and the columns they make."""
+    """Return the six δ, the columns they make, and the third δ with the Jacobian of its own step."""
     columns = terms.sum(axis=0)
-    return [*written(columns / F, 5), *written(columns, 7)]
+    delta = columns / F
+    return [*written(delta, 5), *written(columns, 7), *written(e[2] + delta[3] * J[2], 3)]
+
+
+def overwritten():
+    """Return the gradient, and the one with h_2 in the place of h_3."""
+    state = h.copy()
+    state[3] = state[2]
+    slope = 1 - state[1:] ** 2
+    response = (example.v * state[1:] - example.y) * example.v
+    delta, total = 0, 0
+    for t in reversed(range(6)):
+        delta = response[t] + delta
+        total += delta * slope[t] * state[t]
+        delta *= slope[t] * example.w
+    return written([terms.sum(), total], 4)
 
 
 def growing():
@@ -143,14 +160,20 @@ ANSWERS = {  # what the class computes, on the slide or in its notes
         *written(numpy.tanh(1.25 * h[0] + example.x[1]), 2),
     ],
     (1, "One weight"): written(numpy.array([F[1], totals[1], F[0] + F[1]]) / 1000, 6),
-    (1, "The last three"): written(totals[3:5], 5),
+    (1, "The next two"): [*written(totals[3:5], 5), *written(J[3] * (F[3] + totals[2]), 4)],
+    (1, "The sign"): written([F[5], -F[5] / J[5]], 3),
     (1, "No: the past"): written(totals[5], 6),
     (1, "What is the number"): written(example.state_terms()[2:4, :4].ravel(), 4),
     (1, "From the state"): [", ".join(f"{v:.0f}" for v in e)],
+    (1, "Which row"): written(totals, 4),
+    (1, "Step 4 most"): written((e * totals)[2:5], 4),
     (2, "Three columns"): written(terms[:3, :3].sum(axis=0), 4),
+    (2, "Each bracket"): [*written(terms[:3, :3].sum(axis=0), 4), *written(terms[:3, :3].sum(), 3)],
     (2, "Now all six"): back(),
     (2, '"Then δ'): two_steps(),
-    (2, "It falls"): written(e[5] * J[3:].prod(), 3),
+    (2, "Without"): written([*(terms.sum(axis=0) / F)[2:5], *J[2:5]], 3),
+    (2, "It falls"): written([e[5] * J[3:].prod(), (terms[:5].sum(axis=0) / F)[2]], 3),
+    (2, "Columns 5"): overwritten(),
     (2, "A change goes"): written(numpy.cumprod(J[1:]) / 1000, 8),
     (2, '"A recurrent'): [*written(3 * 0.83, 2), *written(numpy.tanh(3 * 0.83), 3)],
     (2, '"Eigenvalues'): growing(),
@@ -159,6 +182,7 @@ ANSWERS = {  # what the class computes, on the slide or in its notes
         *written(0.9**5 * 0.1, 6),
         *written([0.9**5, J[:5].prod()], 2),
     ],
+    (2, "Hand in"): written([e[2] + J[3] * J[4] * (e[4] + e[5] * J[5]), 0.5**3], 3),
     (3, "What must be"): written(terms.sum(axis=0)[3] / F[3] * J[3], 3),
     (3, "Nine cells"): written([terms[3:, :3].sum(), terms.sum() - terms[3:, :3].sum()], 6),
     (3, "What is left"): stopped(),
