@@ -20,7 +20,7 @@ OURS := IPYTHONDIR MPLCONFIGDIR JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_NO_C
 PERSONAL := PYTHON% IPYTHON% JUPYTER% MPL% MATPLOTLIBRC PYTEST% RUFF% SPHINX% NODE_OPTIONS NODE_PATH
 unexport $(filter-out $(OURS),$(filter $(PERSONAL),$(.VARIABLES)))
 
-.PHONY: help env book lab test check format run figures experiments outputs mutants translations matrix colab test-colab test-lab pdf sheet slides serve links bench lock clean
+.PHONY: help env book lab test check format run figures experiments outputs mutants translations matrix colab test-colab test-lab pdf sheet slides exercises serve links bench lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -88,6 +88,9 @@ pdf: env         ## print the book to _build/pdf; `make book` then links to it
 
 sheet: book      ## print the cheat sheet, one page, to _build/pdf; `make book` then links to it
 	$(BIN)/python tools/sheet.py
+
+exercises: colab ## write the exercises to hand out and their grader, and see wrong answers fail (one: CHAPTERS=rnn)
+	$(BIN)/nox -s exercises -- $(CHAPTERS)
 
 serve: env       ## show the book at http://127.0.0.1:8000 (PORT=8000) and render again what you save
 	$(BIN)/python tools/serve.py $(PORT)

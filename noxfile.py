@@ -1,7 +1,8 @@
-"""Environments other than the book's own: other Pythons and NumPys, Colab's runtimes, PyTorch and JAX.
+"""Environments other than the book's own: other Pythons and NumPys, Colab's, PyTorch and JAX, a grader.
 
-Called by ``make matrix``, ``make test-colab`` and ``make translations``. The environments
-are in ``_build/nox``. A Python that this machine lacks is skipped, and is an error where CI is set.
+Called by ``make matrix``, ``make test-colab``, ``make translations`` and ``make exercises``. The
+environments are in ``_build/nox``. A Python that this machine lacks is skipped, and is an error where CI
+is set.
 """
 
 import functools
@@ -102,3 +103,13 @@ def translations(session):
     session.install(*session.posargs)
     tests = "tests/translations"
     session.run("pytest", "-q", "-s", "-p", "no:cacheprovider", "--confcutdir", tests, tests)
+
+
+@nox.session(reuse_venv=True)
+def exercises(session):
+    """Write what grades the exercises, and see right and wrong answers graded; names choose some."""
+    if sys.version_info < (3, 11):
+        session.error("the lock of the grader needs Python 3.11 or later: make env PYTHON=python3.12")
+    session.install("--no-deps", "--require-hashes", "-r", "requirements-exercises.lock")
+    session.install("--no-deps", "--force-reinstall", wheel())
+    session.run("python", "tools/grading.py", "build", *session.posargs)

@@ -13,8 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 import noxfile  # noqa: E402
 

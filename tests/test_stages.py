@@ -47,3 +47,5 @@ def test_the_stages_exist_and_their_budgets_are_the_agreed_ones():
     budgets = {name: stage.budget for name, stage in found.items()}
     assert (budgets["pytest"], budgets["book"], budgets["notebooks"]) == (150, 60, 10 * chapters)
     assert budgets["check"] + budgets["colab"] <= 30
+    assert list(found).index("colab") < list(found).index("book")  # which links to some of its notebooks
+    assert (ROOT / found["exercises"].command[1]).is_file()

@@ -133,7 +133,13 @@ def test_the_book_is_built_with_all_its_commits():
 
 def test_a_merge_meets_what_publishing_needs():
     run = {step.get("run") for job in jobs("test").values() for step in job["steps"]}
-    assert {".ci/run", "make matrix", "make test-colab", "make test-lab", "make pdf"} <= run
+    needed = {".ci/run", "make matrix", "make test-colab", "make exercises", "make test-lab", "make pdf"}
+    assert needed <= run
+
+
+def test_the_notebooks_are_there_when_the_pages_link_to_them():
+    run = [step.get("run") for step in jobs("publish")["build"]["steps"]]
+    assert run.index("make colab") < run.index("make book")
 
 
 def test_links_and_outputs_are_checked_every_week():

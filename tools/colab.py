@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import handout
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,14 +23,15 @@ SECONDS_PER_CELL = 900
 
 
 def write(**variables):
-    """Write the notebooks, and beside them what Binder reads."""
+    """Write the notebooks, those to hand in among them, and beside them what Binder reads."""
     shutil.rmtree(NOTEBOOKS, ignore_errors=True)
     command = [str(Path(sys.executable).parent / "jupyter-book"), "build", "."]
     command += ["--builder", "custom", "--custom-builder", "colab", "-W", "--keep-going", "-n", "-q"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True)
     shutil.rmtree(NOTEBOOKS / "_static", ignore_errors=True)  # Sphinx's, for no page
     shutil.copytree(ROOT / "binder", NOTEBOOKS / "binder")
-    print("written:", ", ".join(path.name for path in sorted(NOTEBOOKS.glob("*.ipynb"))))
+    written = [*sorted(NOTEBOOKS.glob("*.ipynb")), *handout.write()]
+    print("written:", ", ".join(path.name for path in written))
 
 
 def run(programs, path):

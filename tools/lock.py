@@ -20,6 +20,7 @@ LOCKS = [
     ("requirements", "3.10", None),
     ("requirements-lab", "3.10", "requirements"),
     ("requirements-translations", "3.11", None),
+    ("requirements-exercises", "3.11", None),
 ]
 
 

@@ -40,9 +40,10 @@ def stages(make="make"):
     target = [make, "--no-print-directory"]
     return [
         Stage("check", [*target, "check"], 10),
+        Stage("colab", [*target, "colab"], 20),  # before the book, which hands out some of its notebooks
         Stage("book", [*target, "book"], 60),
-        Stage("colab", [*target, "colab"], 20),
         Stage("pytest", [sys.executable, *PYTEST.split()], 150),
+        Stage("exercises", [sys.executable, "tools/exercises.py", "check"], 45),
         Stage("experiments", [sys.executable, "-m", "experiments", "--check"], 60),
         Stage("notebooks", [sys.executable, "tools/notebooks.py", "check"], CORE_SECONDS * chapters / 2),
     ]
