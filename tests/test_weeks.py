@@ -132,6 +132,20 @@ def coin():
     return written([drawn[1, 0], drawn[3, 2], drawn[4, 3], drawn[4, 2], drawn.sum()], 5)
 
 
+def missed():
+    """Return by how much chunks of three miss at worst, and how many of all draws miss by more."""
+    found = [terms.sum() - example.terms(d2lutil.Regular(3, phase=k)(6)).sum() for k in range(3)]
+    worst = max(map(abs, found))
+    draws = [example.terms([1, *coins]).sum() for coins in itertools.product([0, 2], repeat=5)]
+    return [*written(worst, 2), f"{sum(abs(draw - terms.sum()) > worst for draw in draws)}"]
+
+
+def by_lag():
+    """Return sizes and sums of the diagonals of the triangle."""
+    sizes = [abs(numpy.diagonal(terms, -k) / F[: 6 - k]).sum() for k in range(6)]
+    return [*written(sizes, 5), *written(lags, 7)]
+
+
 def looking_back():
     """Return the look-back of the three lines of segments."""
     parts = [6, 6, 6, 6, 6, 2], [5, 3, 12, 8, 4], [32]
@@ -143,7 +157,27 @@ def places():
     """Return deviations, bias, its square, variance and their sum of chunks at their three places."""
     found = numpy.array([example.terms(d2lutil.Regular(3, phase=k)(6)).sum() for k in range(3)])
     bias, variance = found.mean() - terms.sum(), found.var()
-    return written([*(found - found.mean()), bias, bias**2, variance, bias**2 + variance], 3)
+    apart = found - found.mean()
+    return written([*apart, *apart**2, bias, bias**2, variance, bias**2 + variance], 3)
+
+
+def clipped():
+    """Return the mean squared errors of 0 or 2, clipped at 1, and of a constant 0.8 for a truth of 1."""
+    estimates = numpy.minimum([0, 2], 1)
+    return written([((estimates - 1) ** 2).mean(), (0.8 - 1) ** 2], 2)
+
+
+def two_mistakes():
+    """Return the parts of the exit, that of the last chunk alone, and that of passes which overlap."""
+    parts = e / example.v * h[1:]
+    counts = numpy.array([sum(end - 4 <= t < end for end in (2, 4, 6)) for t in range(6)])
+    return written([*parts, parts[3:].sum(), counts @ parts], 1)
+
+
+def stale():
+    """Return the gradient of w · w · w with its old weights, with the new one throughout, and of MXNet."""
+    old, new = 3, 5
+    return written([old**2 + 2 * new * old, 3 * new**2, old**2 + new * old + new**2], 0)
 
 
 def witnesses():
@@ -192,8 +226,15 @@ ANSWERS = {  # what the class computes, on the slide or in its notes
     ],
     (3, "The error is"): written([totals[5] - J[3:].prod() * totals[2], J[3:].prod() * totals[2]], 4),
     (3, "A coin"): coin(),
+    (3, "1.4316"): missed(),
+    (3, "What you pay"): written([0.9**2, 1 - 0.9**2, 1 - 0.8**2], 2),
     (4, "How far does a loss"): looking_back(),
     (4, "Bias and"): places(),
+    (4, "Clip"): clipped(),
+    (4, "Which length"): by_lag(),
+    (4, "Two loops"): two_mistakes(),
+    (4, "49, an"): stale()[-1:],
+    (4, '"`retain_graph'): stale()[:-1],
     (4, "Hold both"): written([(15 / 16) ** 8, (7 / 8) ** 8], 2),
     (4, "The entrance"): witnesses(),
 }
