@@ -453,6 +453,7 @@ WALK = """async () => {
         const {h, v} = Reveal.getIndices(slide);
         Reveal.slide(h, v, 99);
         await frame();
+        await document.fonts.ready;  // what a slide is set in is asked for when it is shown
         for (let n = 0; n < 200 && slide.querySelector(".live:not([data-fitted=yes])"); n++) await frame();
         const boxes = [...slide.querySelectorAll("pre, .math, table")];
         const cut = boxes.some(box => box.scrollWidth > box.clientWidth + 1);
