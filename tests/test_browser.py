@@ -241,9 +241,12 @@ def test_plots_are_white_in_the_light_and_on_paper(visits):
 def test_a_wide_plot_scrolls_by_keyboard(visits):
     page = visits("book/stability.html", viewport=PHONE)
     plot = page.locator("#fig-st-lyapunov .plot")
+    plot.scroll_into_view_if_needed()  # its picture is loaded only then
+    wide = "(() => { const plot = document.querySelector('#fig-st-lyapunov .plot'); return %s; })()"
+    page.wait_for_function(wide % "plot.scrollWidth > plot.clientWidth")
     plot.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('#fig-st-lyapunov .plot').scrollLeft > 0")
+    page.wait_for_function(wide % "plot.scrollLeft > 0")
 
 
 def test_solutions_unfold_by_keyboard(visits):
