@@ -7,7 +7,7 @@ import numpy
 
 from d2lutil import validation
 
-__all__ = ["compare", "glue", "rows"]
+__all__ = ["compare", "glue", "numbers", "rows"]
 
 
 def compare(name, value, reference, bound):
@@ -49,6 +49,40 @@ def compare(name, value, reference, bound):
     sign, verdict = ("<", "agree") if agree else (">", "DIFFER")
     print(f"{name:24s} largest difference {sign} {bound:.0e}  {verdict}")
     return agree
+
+
+def numbers(name, value, shape=()):
+    """Return an answer to an exercise as an array of floats, or say what form it has.
+
+    Parameters
+    ----------
+    name : str
+        What the exercise calls it.
+    value : number, list or array
+        What a student typed or computed; ``...`` and None stand for nothing yet.
+    shape : tuple of int, optional
+        Default: one number.
+
+    Returns
+    -------
+    numpy.ndarray, of ``shape``
+
+    Raises
+    ------
+    AssertionError
+        If nothing was answered, if it is not finite, or if its shape is another one.
+    """
+    if value is ... or value is None:
+        raise AssertionError(f"{name} is still to be computed")
+    try:
+        array = numpy.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        array = numpy.array(numpy.nan)
+    if not numpy.isfinite(array).all():
+        raise AssertionError(f"{name} is no finite number, and no list of them")
+    if array.shape != shape:
+        raise AssertionError(f"{name} has the shape {array.shape}; wanted: {shape}")
+    return array
 
 
 def glue(name, text):

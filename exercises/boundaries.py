@@ -3,22 +3,8 @@ import d2lutil  # first: it makes MXNet load under today's NumPy
 import mxnet
 import numpy
 from d2lutil import example
+from d2lutil.notebook import numbers
 from mxnet import gluon, np
-
-
-def numbers(name, value, shape=()):
-    """Return an answer as an array of floats, or say what form it has."""
-    missing = value is ... or value is None
-    assert not missing, f"{name} is still to be computed"
-    try:
-        array = numpy.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        array = numpy.array(numpy.nan)
-    finite = numpy.isfinite(array).all()
-    assert finite, f"{name} is no finite number, and no list of them"
-    given = array.shape
-    assert given == shape, f"{name} has the shape {given}; wanted: {shape}"
-    return array
 
 
 def cells(name, value):

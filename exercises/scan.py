@@ -1,21 +1,7 @@
 # %% setup
 # left out: ex-sc-frozen: it trains 30 chains for 2,000 updates, and its numbers are those of the chapter's program
 import numpy
-
-
-def numbers(name, value, shape=()):
-    """Return an answer as an array of floats, or say what form it has."""
-    missing = value is ... or value is None
-    assert not missing, f"{name} is still to be computed"
-    try:
-        array = numpy.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        array = numpy.array(numpy.nan)
-    finite = numpy.isfinite(array).all()
-    assert finite, f"{name} is no finite number, and no list of them"
-    given = array.shape
-    assert given == shape, f"{name} has the shape {given}; wanted: {shape}"
-    return array
+from d2lutil.notebook import numbers
 
 
 def combine(first, second):

@@ -4,6 +4,7 @@ import numpy
 import pytest
 
 import d2lutil
+from d2lutil.notebook import numbers
 
 
 def test_the_largest_difference_counts(capsys):
@@ -45,3 +46,26 @@ def test_unsigned_integers_and_booleans_are_numbers():
 def test_it_names_what_it_cannot_compare(arguments, error, message):
     with pytest.raises(error, match=message):
         d2lutil.compare("sum", *arguments)
+
+
+@pytest.mark.parametrize("value", [2, [1.0, 2.0], numpy.ones((2, 3))])
+def test_an_answer_becomes_an_array(value):
+    found = numbers("answer", value, numpy.shape(value))
+    assert found.dtype == float
+    assert (found == value).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (..., "answer is still to be computed"),
+        (None, "answer is still to be computed"),
+        ("two", "answer is no finite number, and no list of them"),
+        ({1, 2}, "answer is no finite number, and no list of them"),
+        (numpy.inf, "answer is no finite number, and no list of them"),
+        ([1, 2], r"answer has the shape \(2,\); wanted: \(\)"),
+    ],
+)
+def test_an_answer_of_another_form_is_named(value, said):
+    with pytest.raises(AssertionError, match=said):
+        numbers("answer", value)

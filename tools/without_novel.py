@@ -10,13 +10,14 @@ import symtable
 import nbformat
 import pytest
 
+from tools.exercises import bound
 from tools.mutants import code_cells, tags
 
 
 def scope(source):
     """Return the names that a cell binds for later ones, and those that it reads from earlier ones."""
     top = symtable.symtable(source, "cell", "exec")
-    binds = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    binds = bound(source)
     inner, reads = top.get_children(), {s.get_name() for s in top.get_symbols() if s.is_referenced()}
     while inner:
         table = inner.pop()
